@@ -1,0 +1,1 @@
+"""podledger: the Kubernetes Job and CronJob controller as a library, around an append-only event ledger."""

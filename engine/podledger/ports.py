@@ -1,0 +1,324 @@
+"""The ports: what the engine needs from the world, batch first. Each has a conformance suite in `podledger.testing`.
+
+`Cluster` holds the objects, `EventLog` the events, `Node` runs pods for a local cluster, `Clock` tells the time.
+Adapters implement them structurally; nothing here does any work.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+from msgspec import Struct
+
+from podledger.api.job import Job, JobKey
+from podledger.api.pod import Pod, PodStatus
+from podledger.event import Event
+from podledger.job.command import Command
+
+__all__ = [
+    "Bookmark",
+    "Change",
+    "Clock",
+    "Cluster",
+    "Created",
+    "Done",
+    "EventLog",
+    "Failed",
+    "Gone",
+    "Kind",
+    "ListBegan",
+    "ListEnded",
+    "LogBatch",
+    "Node",
+    "Outcome",
+    "PendingAppend",
+    "PodReport",
+    "Seen",
+    "Skipped",
+    "Snapshot",
+    "StopPod",
+    "Taken",
+    "Unknown",
+]
+
+Kind = Literal["Job", "Pod"]
+
+
+# ---- Cluster: changes -----------------------------------------------------------------------------------------
+
+
+class ListBegan(Struct, frozen=True):
+    """A list of a kind follows: `Seen` for each object there is, then `ListEnded`. What was not seen is gone."""
+
+    kind: Kind
+
+
+class Seen(Struct, frozen=True):
+    """An object as it is: listed, added or modified."""
+
+    object: Job | Pod
+
+
+class Gone(Struct, frozen=True):
+    """An object was removed; `resource_version` is that of the removal, "" where it is not known."""
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+
+
+class ListEnded(Struct, frozen=True):
+    """The list is complete as of `resource_version`; `consistent` is False for one answered from a cache."""
+
+    kind: Kind
+    resource_version: str
+    consistent: bool = True
+
+
+class Bookmark(Struct, frozen=True):
+    """Nothing of this kind happened up to `resource_version`."""
+
+    kind: Kind
+    resource_version: str
+
+
+Change = ListBegan | Seen | Gone | ListEnded | Bookmark
+
+
+# ---- Cluster: outcomes of commands ----------------------------------------------------------------------------
+
+
+class Done(Struct, frozen=True):
+    """The call did what it should; `resource_version` is the object's new one, "" where it is gone."""
+
+    resource_version: str = ""
+
+
+class Created(Struct, frozen=True):
+    """The pod exists: created now, or by an earlier call with the same intent."""
+
+    pod: Pod
+
+
+class Failed(Struct, frozen=True):
+    """The call was refused and not applied. `code` and `reason` are those of the API's Status (404 NotFound, ...)."""
+
+    code: int
+    reason: str
+    message: str
+    retry_after_s: float | None = None
+
+
+class Unknown(Struct, frozen=True):
+    """The answer was lost: the call may or may not have been applied."""
+
+    message: str
+
+
+class Skipped(Struct, frozen=True):
+    """The call was not made, since one before it failed (slow start)."""
+
+
+Outcome = Done | Created | Failed | Unknown | Skipped
+
+
+@runtime_checkable
+class Cluster(Protocol):
+    """Where the objects are."""
+
+    async def identity(self) -> str:
+        """The cluster's own id, stable for its life (Kubernetes: the uid of namespace kube-system).
+
+        Raises ClusterError.
+        """
+        ...
+
+    def watch(self) -> AbstractAsyncContextManager[AsyncIterator[Sequence[Change]]]:
+        """List and watch Jobs and pods, merged into one stream of batches, for ever.
+
+        Each kind begins with ListBegan, its objects, ListEnded; a broken watch does so again. Per object, changes come
+        in the order they were made; states in between may be missing. The iterator raises ClusterError only when there
+        is no use in trying on.
+        """
+        ...
+
+    async def perform(self, commands: Sequence[Command]) -> Sequence[Outcome]:
+        """Make these calls, concurrently where the adapter can, and return one outcome each, in order.
+
+        Never raises for what a single call met. A RecordEvent may be done later.
+        """
+        ...
+
+    async def get_job(self, key: JobKey) -> Job | None:
+        """The Job as it is now, from the source of truth and no cache; None if there is none. Raises ClusterError."""
+        ...
+
+
+# ---- Node -------------------------------------------------------------------------------------------------------
+
+
+class StopPod(Struct, frozen=True):
+    """End a pod: TERM, `grace_s` seconds, KILL."""
+
+    uid: str
+    grace_s: int
+
+
+class PodReport(Struct, frozen=True):
+    """The status a node wants a pod to have. Terminal phases are final."""
+
+    uid: str
+    status: PodStatus
+
+
+class Node(Protocol):
+    """What runs pods for a local cluster. Uids name pods; one uid is started at most once, whatever is repeated."""
+
+    @property
+    def name(self) -> str:
+        """The node's name, as pods bear it in spec.nodeName."""
+        ...
+
+    @property
+    def capacity(self) -> int | None:
+        """How many unfinished pods it takes at once; None for no limit."""
+        ...
+
+    def run(self) -> AbstractAsyncContextManager[AsyncIterator[Sequence[PodReport]]]:
+        """Run the node while inside. The iterator yields reports for ever, first of what was found running or ended."""
+        ...
+
+    async def start(self, pods: Sequence[Pod]) -> None:
+        """Run these pods. A pod that cannot be started is reported as Failed. A uid known already is left alone."""
+        ...
+
+    async def stop(self, stops: Sequence[StopPod]) -> None:
+        """End these pods; their end comes as a report. A repeat may only shorten the grace. Unknown uids are ignored."""
+        ...
+
+    async def forget(self, uids: Sequence[str]) -> None:
+        """The pod objects are gone: records, logs and containers may go too. A pod that still runs is killed first."""
+        ...
+
+    def logs(self, uid: str, container: str, *, follow: bool = False) -> AsyncIterator[bytes]:
+        """What a container wrote, from its beginning; with `follow` until it has ended. Raises KeyError if unknown."""
+        ...
+
+
+# ---- EventLog ---------------------------------------------------------------------------------------------------
+
+
+class Taken(NamedTuple):
+    """A stream taken over: the new epoch (from 1) and the position of the last event (0 for an empty stream)."""
+
+    epoch: int
+    position: int
+
+
+class LogBatch(Struct, frozen=True):
+    """What one append stored. `first` and `last` are positions, inclusive; `chain` is the hash up to its end."""
+
+    first: int
+    last: int
+    epoch: int
+    id: str
+    events: Sequence[Event]
+    chain: bytes
+
+
+class Snapshot(Struct, frozen=True):
+    """The fold at a position: `chain` ties it to the log, `body` is the encoded state."""
+
+    position: int
+    chain: bytes
+    body: bytes
+
+
+class PendingAppend(Protocol):
+    """An append that was handed in."""
+
+    @property
+    def last(self) -> int:
+        """The position its last event will have."""
+        ...
+
+    async def wait(self) -> int:
+        """Wait until it is durable; the position. Cancelling the wait does not cancel the append.
+
+        Raises StaleEpoch, PositionConflict, LogUnavailable, LogClosed: then nothing of it was stored.
+        """
+        ...
+
+
+class EventLog(Protocol):
+    """The append-only log: streams, each one total order with one writer; positions count from 1, gapless."""
+
+    async def take(self, stream: str, holder: str) -> Taken:
+        """Become the writer of a stream: every earlier epoch is over. `holder` is text for messages."""
+        ...
+
+    def append_nowait(
+        self, stream: str, events: Sequence[Event], *, expected_position: int, epoch: int, batch_id: str
+    ) -> PendingAppend:
+        """Hand in events, all or nothing, in order behind whatever was handed in before.
+
+        `expected_position` is the end of all this holder has handed in, durable or not. When one append fails, all
+        behind it fail. A `batch_id` that is stored already is answered with its position and stores nothing. Raises
+        nothing itself but LogClosed: all else comes out of `wait`.
+        """
+        ...
+
+    async def append(
+        self, stream: str, events: Sequence[Event], *, expected_position: int, epoch: int, batch_id: str
+    ) -> int:
+        """`append_nowait(...).wait()`."""
+        ...
+
+    def read(self, stream: str, after: int = 0) -> AsyncIterator[LogBatch]:
+        """The batches behind a position up to the present end. A batch that holds `after` is cut. Raises DamagedLog."""
+        ...
+
+    def tail(self, stream: str, after: int = 0) -> AsyncIterator[LogBatch]:
+        """As `read`, then every batch as it becomes durable, for ever."""
+        ...
+
+    async def put_snapshot(self, stream: str, snapshot: Snapshot) -> None:
+        """Keep a snapshot (the last few are kept). Raises DamagedLog if its chain is not the log's at its position."""
+        ...
+
+    async def snapshots(self, stream: str) -> Sequence[Snapshot]:
+        """The kept snapshots whose position and chain fit the log, newest first."""
+        ...
+
+    async def bind_cluster(self, cluster_id: str) -> None:
+        """Remember the cluster this ledger belongs to; OtherCluster if it remembers another one."""
+        ...
+
+    async def aclose(self) -> None:
+        """Make durable what was handed in, then close. Idempotent."""
+        ...
+
+
+# ---- Clock ------------------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """Time as a value someone hands out."""
+
+    def now(self) -> float:
+        """Wall time, Unix seconds."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that only ever grow, for durations."""
+        ...
+
+    async def sleep_until(self, when: float) -> None:
+        """Sleep until the wall time is `when` or later; returns early (once) when the wall clock is set."""
+        ...
+
+    def hold(self) -> AbstractContextManager[None]:
+        """A scope in which virtual time stands: a call to a thread is in flight. Real time does not care."""
+        ...

@@ -1,0 +1,1 @@
+"""The ports' conformance suites as public API: whoever writes a cluster, node, log or clock runs the authors' own tests."""

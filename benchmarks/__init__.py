@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks --help`. What a benchmark is: `harness.py`; each `bench_*.py` registers its own."""

@@ -1,0 +1,1 @@
+"""All tests. Which kind lives where, and where a new one goes: README.md."""

@@ -1,0 +1,1 @@
+"""The simulator: the whole controller on one seed, with faults. `python -m tests.simulation --help`."""

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
 from itertools import count
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 from weakref import WeakKeyDictionary
 
 import anyio
@@ -88,15 +88,13 @@ class SimulationLoop(asyncio.SelectorEventLoop):
         self._numbers[task] = next(self._next_number)
         return task
 
-    def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
-    ) -> asyncio.Future[T]:
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
         """Refused: what a thread does is no function of the seed."""
         raise RuntimeError(f"{func} would run in a thread; the simulation has none")
 
     def _number_of(self, handle: Handle) -> int:
         # The steps and wake-ups of a task are bound to it, in asyncio's C and Python forms alike.
-        task: object = getattr(getattr(handle, "_callback", None), "__self__", None)
+        task: Task[Any] | None = getattr(getattr(handle, "_callback", None), "__self__", None)
         return self._numbers.get(task, 0) if isinstance(task, Task) else 0
 
     def _took(self, number: int) -> None:
@@ -164,7 +162,8 @@ class _TimeSelector(selectors.BaseSelector):
 
 def _innermost(task: Task[Any]) -> str:
     """Where a task waits: the innermost coroutine of its own that can be seen."""
-    place, awaited = "nothing", task.get_coro()
+    place = "nothing"
+    awaited: object = task.get_coro()
     while isinstance(awaited, CoroutineType):
         if awaited.cr_frame is not None:
             place = f"{awaited.__qualname__}:{awaited.cr_frame.f_lineno}"

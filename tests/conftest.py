@@ -45,13 +45,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 async def no_task_left() -> AsyncGenerator[None]:
     """Fail a test that leaves tasks behind on its event loop."""
     yield
+    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for _ in range(TASK_ENDS_TURNS):
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        if not left:
-            return
         await asyncio.sleep(0)
-    names = sorted(f"{task.get_name()}: {task.get_coro()}" for task in left)
-    pytest.fail(f"the test left {len(left)} tasks behind: {'; '.join(names)}")
+        left = [task for task in left if not task.done()]
+    if left:
+        names = sorted(f"{task.get_name()}: {task.get_coro()}" for task in left)
+        pytest.fail(f"the test left {len(left)} tasks behind: {'; '.join(names)}")
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from podledger.api.document import job_from_document
 from podledger.api.job import Job, JobCondition, JobSpec, JobStatus
 from podledger.api.meta import ObjectMeta

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from podledger_adapters.cli.log_lines import MAX_LINE_BYTES, LogLines, log_prefix
 
 

@@ -8,7 +8,16 @@ from msgspec import Struct
 
 from podledger.job.event import JobEvent
 
-__all__ = ["ClusterRewound", "EpochTaken", "Event", "EventsCompacted", "ListGap", "StreamEvent", "StreamStarted"]
+__all__ = [
+    "Blanked",
+    "ClusterRewound",
+    "EpochTaken",
+    "Event",
+    "EventsCompacted",
+    "ListGap",
+    "StreamEvent",
+    "StreamStarted",
+]
 
 
 class StreamRecord(Struct, frozen=True, array_like=True):
@@ -55,5 +64,9 @@ class EventsCompacted(StreamRecord, frozen=True, tag=5):
     now_s: float
 
 
-StreamEvent = StreamStarted | EpochTaken | ClusterRewound | ListGap | EventsCompacted
+class Blanked(StreamRecord, frozen=True, tag=6):
+    """What reads in place of an event that compaction blanked, so that positions stay. Changes nothing."""
+
+
+StreamEvent = StreamStarted | EpochTaken | ClusterRewound | ListGap | EventsCompacted | Blanked
 Event = StreamEvent | JobEvent

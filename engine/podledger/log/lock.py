@@ -1,0 +1,58 @@
+"""PATH.lock: one process may write a ledger. The kernel keeps the lock (flock), so it is free when the process ends.
+
+The file is never unlinked: a lock on a file that is no longer there would keep nobody out. Its text (pid, host, since)
+serves the message of whoever is refused, and nothing else.
+"""
+
+import fcntl
+import os
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from podledger.errors import LedgerLocked
+
+__all__ = ["LedgerLock", "lock_path"]
+
+TEXT_LIMIT = 512
+
+
+def lock_path(ledger: Path) -> Path:
+    """Where the lock of a ledger is."""
+    return ledger.with_name(ledger.name + ".lock")
+
+
+class LedgerLock:
+    """The right to write a ledger, held from `acquire` to `release`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor: int | None = descriptor
+
+    @classmethod
+    def acquire(cls, ledger: Path) -> Self:
+        """Take the lock. Raises LedgerLocked if another process (or this one) has it, OSError if it cannot be made."""
+        path = lock_path(ledger)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(descriptor, TEXT_LIMIT, 0).decode(errors="replace").strip()
+                raise LedgerLocked(
+                    f"{ledger}: being written by {holder or 'another process'}; stop that process, or use another --db"
+                ) from None
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            text = f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode()
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, text[:TEXT_LIMIT], 0)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return cls(descriptor)
+
+    def release(self) -> None:
+        """Let others write. Idempotent."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

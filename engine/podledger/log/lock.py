@@ -1,7 +1,7 @@
 """PATH.lock: one process may write a ledger. The kernel keeps the lock (flock), so it is free when the process ends.
 
-The file is never unlinked: a lock on a file that is no longer there would keep nobody out. Its text (pid, host, since)
-serves the message of whoever is refused, and nothing else.
+The file is never unlinked: a lock on a file that is no longer there would keep nobody out. Its text (pid and host;
+the time is the file's own) serves the message of whoever is refused, and nothing else.
 """
 
 import fcntl
@@ -39,11 +39,12 @@ class LedgerLock:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = os.pread(descriptor, TEXT_LIMIT, 0).decode(errors="replace").strip()
+                since = datetime.fromtimestamp(int(os.fstat(descriptor).st_mtime), UTC).isoformat()
                 raise LedgerLocked(
-                    f"{ledger}: being written by {holder or 'another process'}; stop that process, or use another --db"
+                    f"{ledger}: being written by {holder or 'another process'} since {since}; stop it, or use "
+                    "another --db"
                 ) from None
-            since = datetime.now(UTC).isoformat(timespec="seconds")
-            text = f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode()
+            text = f"process {os.getpid()} on {socket.gethostname()}\n".encode()
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, text[:TEXT_LIMIT], 0)
         except BaseException:

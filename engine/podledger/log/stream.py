@@ -47,9 +47,9 @@ class StreamEnd:
 
     def refusal(self, expected_position: int, epoch: int, batch_id: str) -> LogError | InputError | None:
         """Why an append may not be handed in now, or None if it may."""
+        if self.epoch == 0:
+            return StaleEpoch(f"stream {self.stream} was never taken; call take before append")
         if epoch != self.epoch:
-            if self.epoch == 0:
-                return StaleEpoch(f"stream {self.stream} was never taken; call take before append")
             by = f" by {self.holder}" if self.holder else ""
             return StaleEpoch(f"stream {self.stream} was taken over{by}: epoch {epoch} is over, now is {self.epoch}")
         if expected_position != self.position:

@@ -14,6 +14,7 @@ from podledger.api.job import Job, JobKey
 from podledger.api.pod import Pod, PodStatus
 from podledger.event import Event
 from podledger.job.command import Command
+from podledger.job.outcome import Created, Done, Failed, Outcome, Skipped, Unknown
 
 __all__ = [
     "Bookmark",
@@ -85,43 +86,6 @@ class Bookmark(Struct, frozen=True):
 
 
 Change = ListBegan | Seen | Gone | ListEnded | Bookmark
-
-
-# ---- Cluster: outcomes of commands ----------------------------------------------------------------------------
-
-
-class Done(Struct, frozen=True):
-    """The call did what it should; `resource_version` is the object's new one, "" where it is gone."""
-
-    resource_version: str = ""
-
-
-class Created(Struct, frozen=True):
-    """The pod exists: created now, or by an earlier call with the same intent."""
-
-    pod: Pod
-
-
-class Failed(Struct, frozen=True):
-    """The call was refused and not applied. `code` and `reason` are those of the API's Status (404 NotFound, ...)."""
-
-    code: int
-    reason: str
-    message: str
-    retry_after_s: float | None = None
-
-
-class Unknown(Struct, frozen=True):
-    """The answer was lost: the call may or may not have been applied."""
-
-    message: str
-
-
-class Skipped(Struct, frozen=True):
-    """The call was not made, since one before it failed (slow start)."""
-
-
-Outcome = Done | Created | Failed | Unknown | Skipped
 
 
 @runtime_checkable

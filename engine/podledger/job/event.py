@@ -21,6 +21,7 @@ __all__ = [
     "JobDeleting",
     "JobEvent",
     "JobGone",
+    "JobMissing",
     "JobSet",
     "JobSpecChanged",
     "JobStatusSeen",
@@ -38,6 +39,7 @@ __all__ = [
     "PodReady",
     "PodReleased",
     "PodRestarted",
+    "PodRetained",
     "PodScheduled",
     "PodStarted",
     "PodSucceeded",
@@ -48,6 +50,7 @@ __all__ = [
     "StatusIntended",
     "StatusPublished",
     "SyncDecided",
+    "UidSettled",
 ]
 
 
@@ -111,11 +114,18 @@ class StatusImported(JobRecord, frozen=True, tag=16):
     status: JobStatus
 
 
+class JobMissing(JobRecord, frozen=True, tag=17):
+    """A pod that bears our finalizer names a Job that is not there and that the log never knew."""
+
+    namespace: str
+    name: str
+
+
 class PodCreated(JobRecord, frozen=True, tag=20):
     """A pod of the Job exists: seen in the cluster, or returned by our own create call, whichever came first.
 
-    `intent` is the intent id the pod bears, "" for a pod that is not ours. `index` is -1 for none. `sidecars` names the
-    restartable init containers. `owned` is False for an orphan that matches the selector and may be adopted.
+    `intent` is the intent id the pod bears, "" for a pod that is not ours. `index` is -1 for none. `owned` is False for
+    an orphan that matches the selector and may be adopted. `ignored_count`: failures of its index that were ignored.
     """
 
     pod: str
@@ -221,10 +231,12 @@ class PodMatchChanged(JobRecord, frozen=True, tag=31):
 class SyncDecided(JobRecord, frozen=True, tag=40):
     """Opens each decision: the step of the sync, the time and position it was given, and the numbers it saw.
 
-    The events behind it in the same batch are what was decided; `decide` replayed at `position` with `now_s` gives
-    them again. `wanted` is -1 where replica management did not run. `wake_s` is 0 for no timer; `wait` says what for.
+    The events behind it in the same batch are what was decided; `decide` (`starts`: the first step of a sync) or
+    `proceed` replayed at `position` with `now_s` gives them again. `step` is the name of a `state.Step`. `wanted` is -1
+    where replica management did not run. `wake_s` is 0 for no timer; `wait` says what it is for.
     """
 
+    starts: bool
     step: int
     now_s: float
     position: int
@@ -323,6 +335,19 @@ class LetGoIntended(JobRecord, frozen=True, tag=50):
     pod: str
 
 
+class PodRetained(JobRecord, frozen=True, tag=51):
+    """A failed pod keeps its finalizer, uncounted: its annotations are its index's history until it is replaced."""
+
+    pod: str
+    index: int
+
+
+class UidSettled(JobRecord, frozen=True, tag=52):
+    """A uid listed as uncounted belongs to no pod that we could still hold: it moves to the counters."""
+
+    pod: str
+
+
 # ---- outcomes -----------------------------------------------------------------------------------------------------
 
 
@@ -330,7 +355,8 @@ class CallFailed(JobRecord, frozen=True, tag=60):
     """A call of ours did not do what it should: refused, conflict, or `unknown` (it may or may not have been applied).
 
     `call` is create, delete, release, publish, adopt or let-go; `subject` is the pod's uid, for create the intent id,
-    for publish "". `code` is the HTTP status code, 0 where there was none.
+    for publish "". `code` is the HTTP status code, 0 where there was none. `at_s`: when an unknown call was made, 0 if that
+    is not known (an intent found without an outcome after a restart).
     """
 
     call: str
@@ -339,6 +365,7 @@ class CallFailed(JobRecord, frozen=True, tag=60):
     reason: str
     message: str
     unknown: bool = False
+    at_s: int = 0
 
 
 class DeleteAccepted(JobRecord, frozen=True, tag=61):
@@ -381,6 +408,7 @@ JobEvent = (
     | JobDeleting
     | JobGone
     | StatusImported
+    | JobMissing
     | PodCreated
     | PodScheduled
     | PodStarted
@@ -404,6 +432,8 @@ JobEvent = (
     | StatusIntended
     | AdoptIntended
     | LetGoIntended
+    | PodRetained
+    | UidSettled
     | CallFailed
     | DeleteAccepted
     | PodReleased

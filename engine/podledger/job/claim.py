@@ -1,0 +1,29 @@
+"""Whose pods are whose: adoption of ownerless pods, letting go of pods that no longer match (job-semantics 1.2).
+
+Done before anything is counted, in every sync; a failure ends the sync.
+"""
+
+from podledger.job import event as ev
+from podledger.job.command import AdoptPod, LetGoPod
+from podledger.job.plan import Plan
+
+__all__ = ["claim_pods"]
+
+
+def claim_pods(plan: Plan) -> None:
+    """Adopt what matches and belongs to nobody, let go what is ours and does not match; neither while being deleted.
+
+    A pod that was taken from us, or cannot be ours any more, but still bears the finalizer, only loses the finalizer.
+    """
+    state = plan.state
+    for uid in state.tally.foreign:
+        pod = state.pods[uid]
+        if pod.owned:
+            if not state.deleting:
+                plan.events.append(ev.LetGoIntended(state.uid, uid))
+                plan.commands.append(LetGoPod(state.uid, state.namespace, pod.name, uid))
+        elif pod.matches and not state.deleting and not pod.terminating:
+            plan.events.append(ev.AdoptIntended(state.uid, uid))
+            plan.commands.append(AdoptPod(state.uid, state.key, pod.name, uid))
+        elif pod.finalizer and not pod.releasing:
+            plan.release(pod, "no longer the Job's")

@@ -1,0 +1,116 @@
+"""Whether a Job is to finish, and why: the nine ranks of job-semantics 3.1, first match wins.
+
+Once the interim condition (FailureTarget or SuccessCriteriaMet) is there it alone speaks: the outcome is fixed.
+"""
+
+from typing import NamedTuple
+
+from podledger.job.state import JobState
+from podledger.job.success import matching_success_rule
+
+__all__ = [
+    "Finish",
+    "completions_reached",
+    "decide_finish",
+    "failed_index_count",
+    "failed_total",
+    "succeeded_total",
+]
+
+FAILURE_TARGET = "FailureTarget"
+SUCCESS_CRITERIA_MET = "SuccessCriteriaMet"
+
+
+class Finish(NamedTuple):
+    """How a Job is to finish: the interim condition's type, its reason and message."""
+
+    condition: str
+    reason: str
+    message: str
+
+    @property
+    def failing(self) -> bool:
+        """Whether the Job is to fail."""
+        return self.condition == FAILURE_TARGET
+
+
+def succeeded_total(state: JobState) -> int:
+    """Results that count as successes, those not yet written included (job-semantics 2.1)."""
+    if not state.indexed:
+        return state.succeeded + len(state.uncounted_succeeded) + state.tally.new_succeeded
+    return state.completed.size + sum(1 for index in state.tally.new_indexes if index not in state.completed)
+
+
+def failed_total(state: JobState) -> int:
+    """Results that count as failures, those not yet written included, without those a policy ignores."""
+    return state.failed + len(state.uncounted_failed) + state.tally.new_failed
+
+
+def failed_index_count(state: JobState) -> int:
+    """How many indexes have failed for good, those not yet written included."""
+    return state.failed_indexes.size + sum(1 for i in state.tally.new_failed_indexes if may_fail_index(state, i))
+
+
+def may_fail_index(state: JobState, index: int) -> bool:
+    """Whether a failure of this index can still fail it: completed and failed indexes never meet."""
+    return index not in state.failed_indexes and index not in state.completed and index not in state.tally.new_indexes
+
+
+def decide_finish(state: JobState, now: float) -> Finish | None:
+    """Ranks 1 to 8: those that are looked at before replica management."""
+    for condition in (SUCCESS_CRITERIA_MET, FAILURE_TARGET):
+        known = state.condition(condition)
+        if known is not None and known.status == "True":
+            return Finish(condition, known.reason, known.message)
+    if state.fail_job:
+        return Finish(FAILURE_TARGET, "PodFailurePolicy", state.fail_job)
+    spec = state.spec
+    if failed_total(state) > _backoff_limit(state) or _past_restart_limit(state):
+        return Finish(FAILURE_TARGET, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+    if _past_deadline(state, now):
+        return Finish(FAILURE_TARGET, "DeadlineExceeded", "Job was active longer than specified deadline")
+    if not state.indexed:
+        return None
+    if state.per_index:
+        failed = failed_index_count(state)
+        if spec.max_failed_indexes is not None and failed > spec.max_failed_indexes:
+            text = "Job has exceeded the specified maximal number of failed indexes"
+            return Finish(FAILURE_TARGET, "MaxFailedIndexesExceeded", text)
+        if failed > 0 and failed + succeeded_total(state) >= (spec.completions or 0):
+            return Finish(FAILURE_TARGET, "FailedIndexes", "Job has failed indexes")
+    rule = matching_success_rule(state)
+    if rule is not None:
+        return Finish(SUCCESS_CRITERIA_MET, "SuccessPolicy", f"Matched rules at index {rule}")
+    return None
+
+
+def completions_reached(state: JobState) -> Finish | None:
+    """Rank 9: enough pods succeeded and none is active; looked at after replica management."""
+    if state.tally.active > 0:
+        return None
+    total = succeeded_total(state)
+    wanted = state.spec.completions
+    if (total > 0) if wanted is None else (total >= wanted):
+        return Finish(SUCCESS_CRITERIA_MET, "CompletionsReached", "Reached expected number of succeeded pods")
+    return None
+
+
+def _backoff_limit(state: JobState) -> int:
+    limit = state.spec.backoff_limit
+    return 6 if limit is None else limit
+
+
+def _past_restart_limit(state: JobState) -> bool:
+    """OnFailure only: restarts in place are failures too; one fewer is allowed than failed pods (job-semantics 6.4)."""
+    if state.spec.template.spec.get("restartPolicy") != "OnFailure":
+        return False
+    limit, restarts = _backoff_limit(state), state.tally.restarts
+    return restarts > 0 if limit == 0 else restarts >= limit
+
+
+def _past_deadline(state: JobState, now: float) -> bool:
+    limit_s = state.spec.active_deadline_seconds
+    if limit_s is None or state.spec.suspend:
+        return False
+    # A Job that was never synced starts with this very sync.
+    return limit_s <= 0 if not state.start_s else now >= state.start_s + limit_s

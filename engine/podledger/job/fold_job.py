@@ -1,0 +1,180 @@
+"""The Job's own half of the fold: spec, status, conditions, and what a status somebody else wrote means for ours."""
+
+from collections.abc import Callable
+from typing import Any
+
+from podledger.api.job import JobCondition, JobStatus
+from podledger.job import event as ev
+from podledger.job.intervals import parse_intervals
+from podledger.job.shares import rebuild
+from podledger.job.state import JobState
+from podledger.job.times import from_seconds, to_seconds
+
+__all__ = ["JOB_FOLDS"]
+
+
+def _job_set(state: JobState, event: ev.JobSet) -> None:
+    state.namespace, state.name = event.namespace, event.name
+    state.resource_version, state.generation = event.resource_version, event.generation
+    state.created_s, state.spec, state.labels = event.created_s, event.spec, event.labels
+    state.gone = state.missing = False
+    rebuild(state)
+
+
+def _job_missing(state: JobState, event: ev.JobMissing) -> None:
+    state.namespace, state.name = event.namespace, event.name
+    state.gone = state.missing = True
+
+
+def _job_spec_changed(state: JobState, event: ev.JobSpecChanged) -> None:
+    state.resource_version, state.generation, state.spec = event.resource_version, event.generation, event.spec
+    if state.indexed:
+        # Elastic Jobs: what lies beyond the new completions is forgotten and runs again if they are raised.
+        state.completed.clip(event.spec.completions or 0)
+        state.failed_indexes.clip(event.spec.completions or 0)
+    rebuild(state)
+
+
+def _job_updated(state: JobState, event: ev.JobUpdated) -> None:
+    state.resource_version = event.resource_version
+
+
+def _job_deleting(state: JobState, event: ev.JobDeleting) -> None:
+    state.resource_version = event.resource_version
+    state.deleting = True
+
+
+def _job_gone(state: JobState, event: ev.JobGone) -> None:
+    state.gone = True
+    state.intended = None
+
+
+def _job_status_seen(state: JobState, event: ev.JobStatusSeen) -> None:
+    state.resource_version = event.resource_version
+    state.intended = None
+    _take_over(state, event.status)
+
+
+def _status_imported(state: JobState, event: ev.StatusImported) -> None:
+    state.resource_version = event.resource_version
+    status = event.status
+    state.succeeded = max(state.succeeded, status.succeeded)
+    state.failed = max(state.failed, status.failed)
+    listed = status.uncounted_terminated_pods
+    if listed is not None:
+        for uids, ours, judgement in (
+            (listed.succeeded, state.uncounted_succeeded, "succeeded"),
+            (listed.failed, state.uncounted_failed, "failed"),
+        ):
+            for uid in uids:
+                if uid in state.done or uid in state.uncounted_succeeded or uid in state.uncounted_failed:
+                    continue
+                ours[uid] = None
+                pod = state.pods.get(uid)
+                if pod is not None and not pod.counted:
+                    pod.counted = judgement
+    if state.indexed:
+        limit = state.spec.completions or 0
+        for text, indexes in (
+            (status.completed_indexes, state.completed),
+            (status.failed_indexes, state.failed_indexes),
+        ):
+            found = parse_intervals(text or "", limit)
+            for start, end in zip(found.starts, found.ends, strict=True):
+                indexes.add_range(start, end)
+    _take_over(state, status)
+    rebuild(state)
+
+
+def _take_over(state: JobState, status: JobStatus) -> None:
+    """Make a status that the cluster holds the published one: its conditions stand, ours it lacks stay to be written."""
+    theirs = {condition.type for condition in status.conditions}
+    state.conditions = [*status.conditions, *(ours for ours in state.conditions if ours.type not in theirs)]
+    state.start_s = to_seconds(status.start_time) or (0 if state.is_true("Suspended") else state.start_s)
+    state.completion_s = to_seconds(status.completion_time) or state.completion_s
+    _publish(state, status)
+
+
+def _publish(state: JobState, status: JobStatus) -> None:
+    state.published = status
+    if not status.finished:
+        return
+    # Nothing of a finished Job is counted any more; only pods that still bear the finalizer are of interest.
+    for uid in [uid for uid, pod in state.pods.items() if not pod.finalizer]:
+        del state.pods[uid]
+    state.done.clear()
+    state.creating.clear()
+    state.unresolved.clear()
+    state.retained.clear()
+    state.backoff_failures = state.backoff_last_s = 0
+    rebuild(state)
+
+
+def _sync_decided(state: JobState, event: ev.SyncDecided) -> None:
+    state.step = event.step
+    if event.starts:
+        state.sync_order = state.next_order
+        state.aborted = False
+
+
+def _backoff_set(state: JobState, event: ev.BackoffSet) -> None:
+    state.backoff_failures, state.backoff_last_s = event.failures, event.last_failure_s
+
+
+def _condition_decided(state: JobState, event: ev.ConditionDecided) -> None:
+    at = from_seconds(event.at_s)
+    condition = JobCondition(
+        type=event.condition,
+        status=event.status,
+        reason=event.reason,
+        message=event.message,
+        last_probe_time=at,
+        last_transition_time=at,
+    )
+    if event.condition == "Complete":
+        state.completion_s = event.at_s
+    for position, known in enumerate(state.conditions):
+        if known.type == event.condition:
+            state.conditions[position] = condition
+            return
+    state.conditions.append(condition)
+
+
+def _start_time_set(state: JobState, event: ev.StartTimeSet) -> None:
+    state.start_s = event.start_s
+
+
+def _status_intended(state: JobState, event: ev.StatusIntended) -> None:
+    state.intended = event.status
+
+
+def _status_published(state: JobState, event: ev.StatusPublished) -> None:
+    state.resource_version = event.resource_version
+    if state.intended is not None:
+        status, state.intended = state.intended, None
+        _publish(state, status)
+
+
+def _nothing(state: JobState, event: ev.JobEvent) -> None:
+    """An intent whose effect is known by its outcome alone."""
+
+
+JOB_FOLDS: dict[type, Callable[[JobState, Any], None]] = {
+    ev.JobSet: _job_set,
+    ev.JobMissing: _job_missing,
+    ev.JobSpecChanged: _job_spec_changed,
+    ev.JobUpdated: _job_updated,
+    ev.JobDeleting: _job_deleting,
+    ev.JobGone: _job_gone,
+    ev.JobStatusSeen: _job_status_seen,
+    ev.StatusImported: _status_imported,
+    ev.SyncDecided: _sync_decided,
+    ev.BackoffSet: _backoff_set,
+    ev.ConditionDecided: _condition_decided,
+    ev.StartTimeSet: _start_time_set,
+    ev.StatusIntended: _status_intended,
+    ev.StatusPublished: _status_published,
+    ev.DeleteIntended: _nothing,
+    ev.AdoptIntended: _nothing,
+    ev.LetGoIntended: _nothing,
+}

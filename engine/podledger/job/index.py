@@ -1,0 +1,54 @@
+"""Indexed Jobs: which indexes the next pods take, and which failed pod keeps an index's history (job-semantics 5)."""
+
+from podledger.job.finish import may_fail_index
+from podledger.job.state import JobState, PodRecord
+
+__all__ = ["has_observed_holder", "next_indexes", "retained_pods"]
+
+
+def next_indexes(state: JobState, missing: int) -> list[int]:
+    """The first free indexes, ascending, at most `missing`: not completed, failed, held, or being created."""
+    tally, taken = state.tally, list[int]()
+    for index in tally.free if missing > 0 else ():
+        if index in tally.new_indexes or index in tally.new_failed_indexes:
+            continue
+        taken.append(index)
+        if len(taken) == missing:
+            break
+    return taken
+
+
+def has_observed_holder(state: JobState, index: int) -> bool:
+    """Whether an active pod of this index was there when the sync began; one this sync made does not count yet."""
+    holders = state.tally.holders.get(index, ())
+    return any(state.pods[uid].order < state.sync_order for uid in holders)
+
+
+def retained_pods(state: JobState) -> dict[int, PodRecord]:
+    """Per index the failed pod whose annotations carry its history, until it is replaced (backoffLimitPerIndex).
+
+    Only indexes with a result not yet counted appear; for all others `state.retained` stands.
+    """
+    picks: dict[int, PodRecord] = {}
+    for uid in state.tally.pending:
+        pod = state.pods[uid]
+        if pod.counted or not state.is_failed(pod) or not state.has_valid_index(pod):
+            continue
+        index = pod.index
+        if index in state.tally.new_indexes or index in state.completed or index in state.failed_indexes:
+            continue
+        fails = index in state.tally.new_failed_indexes and may_fail_index(state, index)
+        if fails or has_observed_holder(state, index):
+            continue
+        pick = picks.get(index)
+        if pick is None and (kept := state.retained.get(index)) is not None:
+            pick = state.pods.get(kept)
+        if pick is None or _displaces(pod, pick):
+            pick = pod
+        picks[index] = pick
+    return picks
+
+
+def _displaces(pod: PodRecord, pick: PodRecord) -> bool:
+    later = pod.finished_s >= pick.finished_s
+    return later and pod.failure_count + pod.ignored_count >= pick.failure_count + pick.ignored_count

@@ -1,0 +1,117 @@
+"""What came of a command: the types an adapter answers with, and the events an answer amounts to.
+
+Every answer leaves an event, a lost one too: from it the fold knows which intents are settled and which must be
+asked about again. Kubernetes Events that report an answer to users are in `notice.py`.
+"""
+
+from msgspec import Struct
+
+from podledger.api.pod import Pod
+from podledger.job.command import (
+    AdoptPod,
+    Command,
+    CreatePod,
+    DeletePod,
+    LetGoPod,
+    PublishStatus,
+    RecordEvent,
+    ReleasePod,
+)
+from podledger.job.event import (
+    CallFailed,
+    DeleteAccepted,
+    JobEvent,
+    PodAdopted,
+    PodLetGo,
+    PodReleased,
+    StatusPublished,
+)
+from podledger.job.observation import observe_pod
+from podledger.job.state import JobState
+
+__all__ = ["Created", "Done", "Failed", "Outcome", "Skipped", "Unknown", "observe_outcome"]
+
+
+class Done(Struct, frozen=True):
+    """The call did what it should; `resource_version` is the object's new one, "" where it is gone."""
+
+    resource_version: str = ""
+
+
+class Created(Struct, frozen=True):
+    """The pod exists: created now, or by an earlier call with the same intent."""
+
+    pod: Pod
+
+
+class Failed(Struct, frozen=True):
+    """The call was refused and not applied. `code` and `reason` are those of the API's Status (404 NotFound, ...)."""
+
+    code: int
+    reason: str
+    message: str
+    retry_after_s: float | None = None
+
+
+class Unknown(Struct, frozen=True):
+    """The answer was lost: the call may or may not have been applied."""
+
+    message: str
+
+
+class Skipped(Struct, frozen=True):
+    """The call was not made, since one before it failed (slow start)."""
+
+
+Outcome = Done | Created | Failed | Unknown | Skipped
+
+SKIPPED = "Skipped"
+"""The reason of a CallFailed whose call was never made."""
+
+_CALLS = {
+    CreatePod: "create",
+    DeletePod: "delete",
+    ReleasePod: "release",
+    PublishStatus: "publish",
+    AdoptPod: "adopt",
+    LetGoPod: "let-go",
+}
+
+
+def observe_outcome(state: JobState, command: Command, outcome: Outcome) -> list[JobEvent]:
+    """The events that an answer to a command amounts to."""
+    if isinstance(command, RecordEvent):
+        return []
+    if isinstance(outcome, Created):
+        return observe_pod(state, outcome.pod)
+    if isinstance(outcome, Done):
+        return [_done(command, outcome.resource_version)]
+    subject = _subject(command)
+    call = _CALLS[type(command)]
+    if isinstance(outcome, Failed):
+        return [CallFailed(command.job, call, subject, outcome.code, outcome.reason, outcome.message)]
+    if isinstance(outcome, Unknown):
+        return [CallFailed(command.job, call, subject, 0, "Unknown", outcome.message, unknown=True)]
+    return [CallFailed(command.job, call, subject, 0, SKIPPED, "not tried, since a call before it failed")]
+
+
+def _subject(command: Command) -> str:
+    if isinstance(command, CreatePod):
+        return command.intent
+    return "" if isinstance(command, PublishStatus | RecordEvent) else command.uid
+
+
+def _done(command: Command, resource_version: str) -> JobEvent:
+    match command:
+        case DeletePod():
+            return DeleteAccepted(command.job, command.uid, command.release)
+        case ReleasePod():
+            return PodReleased(command.job, command.uid)
+        case PublishStatus():
+            return StatusPublished(command.job, resource_version)
+        case AdoptPod():
+            return PodAdopted(command.job, command.uid, resource_version)
+        case LetGoPod():
+            return PodLetGo(command.job, command.uid)
+        case _:
+            raise TypeError(f"a {type(command).__name__} cannot be answered with Done: answer with Created or Failed")

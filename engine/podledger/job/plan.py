@@ -1,0 +1,62 @@
+"""A decision in the making: the state it reads, the time it was given, and what it has come to so far."""
+
+import math
+
+from msgspec import Struct
+
+from podledger.job import event as ev
+from podledger.job.command import Command, RecordEvent, ReleasePod
+from podledger.job.limits import Limits
+from podledger.job.state import JobState, PodRecord
+
+__all__ = ["Decision", "Plan"]
+
+
+class Decision(Struct, frozen=True):
+    """What `decide` came to: events to append, then commands to perform, and when to look again.
+
+    `wake_at` is wall time in Unix seconds, None for no timer; `wait` says in words what is waited for, "" for nothing.
+    A decision with neither events nor commands ends the sync.
+    """
+
+    events: tuple[ev.JobEvent, ...] = ()
+    commands: tuple[Command, ...] = ()
+    wake_at: float | None = None
+    wait: str = ""
+
+
+class Plan:
+    """Collects events and commands of one step. `now` is wall time, `now_s` the same in whole seconds."""
+
+    __slots__ = ("commands", "events", "limits", "now", "now_s", "state", "wait", "wake_at", "wanted")
+
+    def __init__(self, state: JobState, now: float, limits: Limits) -> None:
+        self.state, self.now, self.limits = state, now, limits
+        self.now_s = math.floor(now)
+        self.events: list[ev.JobEvent] = []
+        self.commands: list[Command] = []
+        self.wanted = -1
+        self.wake_at: float | None = None
+        self.wait = ""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was decided."""
+        return not self.events and not self.commands
+
+    def wake(self, at: float, reason: str) -> None:
+        """Look again at this time; the earliest request stands."""
+        if self.wake_at is None or at < self.wake_at:
+            self.wake_at, self.wait = at, reason
+
+    def tell(self, type_: str, reason: str, message: str) -> None:
+        """Record a Kubernetes Event about the Job."""
+        self.commands.append(RecordEvent(self.state.uid, self.state.key, type_, reason, message))
+
+    def release(self, pod: PodRecord, rule: str) -> None:
+        """Decide that a pod's finalizer shall come off; the call is made by the RELEASE step."""
+        self.events.append(ev.ReleaseIntended(self.state.uid, pod.uid, rule))
+
+    def release_command(self, pod: PodRecord) -> None:
+        """Take the finalizer off now."""
+        self.commands.append(ReleasePod(self.state.uid, self.state.namespace, pod.name, pod.uid))

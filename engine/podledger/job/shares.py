@@ -1,0 +1,161 @@
+"""A pod's share of its Job's tally: put in when the pod is known, taken out before it changes or goes.
+
+`enter` and `leave` are each other's inverse: whatever one adds, the other takes away. `rebuild` makes the tally anew
+from all pods, for the rare change that moves every share (a new spec, a loaded snapshot).
+"""
+
+from podledger.job.state import JobState, Phase, PodRecord, Standing
+from podledger.job.tally import Tally
+
+__all__ = ["enter", "free_index", "leave", "rebuild"]
+
+
+def enter(state: JobState, pod: PodRecord) -> None:
+    """Put a pod's share into the tally."""
+    tally = state.tally
+    if not pod.owned or not pod.matches:
+        tally.foreign[pod.uid] = None
+        if not pod.owned:
+            if pod.releasing:
+                tally.releasing[pod.uid] = None
+            return
+    standing = pod.standing
+    if standing == Standing.ACTIVE:
+        tally.active += 1
+        if pod.ready:
+            tally.ready += 1
+        if pod.index >= 0:
+            tally.holders.setdefault(pod.index, {})[pod.uid] = None
+            tally.free.discard(pod.index)
+    elif standing == Standing.TERMINATING:
+        tally.terminating += 1
+        if pod.index >= 0:
+            tally.terminating_at[pod.index] = tally.terminating_at.get(pod.index, 0) + 1
+            if state.waits_for_failed:
+                tally.free.discard(pod.index)
+    if standing != Standing.ENDED and pod.phase != Phase.UNKNOWN:
+        tally.restarts += pod.restarts
+    if pod.finalizer:
+        tally.tracked += 1
+        _enter_pending(state, pod)
+
+
+def _enter_pending(state: JobState, pod: PodRecord) -> None:
+    """What a pod that still bears the finalizer adds to the worklists."""
+    tally = state.tally
+    if pod.releasing:
+        tally.releasing[pod.uid] = None
+    if pod.counted:
+        if not pod.releasing:
+            tally.pending[pod.uid] = None
+        return
+    failed = state.is_failed(pod)
+    if not failed and pod.phase != Phase.SUCCEEDED:
+        return
+    if state.retained.get(pod.index) != pod.uid:
+        tally.pending[pod.uid] = None
+    if not state.has_valid_index(pod):
+        return
+    if failed:
+        _count_failure(state, pod, 1)
+    elif state.indexed:
+        tally.new_indexes[pod.index] = tally.new_indexes.get(pod.index, 0) + 1
+    else:
+        tally.new_succeeded += 1
+
+
+def leave(state: JobState, pod: PodRecord) -> None:
+    """Take a pod's share out of the tally."""
+    tally = state.tally
+    tally.foreign.pop(pod.uid, None)
+    tally.releasing.pop(pod.uid, None)
+    if not pod.owned:
+        return
+    standing = pod.standing
+    if standing == Standing.ACTIVE:
+        tally.active -= 1
+        if pod.ready:
+            tally.ready -= 1
+        holders = tally.holders.get(pod.index)
+        if holders is not None:
+            holders.pop(pod.uid, None)
+            if not holders:
+                del tally.holders[pod.index]
+                free_index(state, pod.index)
+    elif standing == Standing.TERMINATING:
+        tally.terminating -= 1
+        _lower(tally.terminating_at, pod.index)
+        free_index(state, pod.index)
+    if standing != Standing.ENDED and pod.phase != Phase.UNKNOWN:
+        tally.restarts -= pod.restarts
+    if pod.finalizer:
+        tally.tracked -= 1
+        _leave_pending(state, pod)
+
+
+def _leave_pending(state: JobState, pod: PodRecord) -> None:
+    tally = state.tally
+    tally.pending.pop(pod.uid, None)
+    if pod.counted or not state.has_valid_index(pod):
+        return
+    if state.is_failed(pod):
+        _count_failure(state, pod, -1)
+    elif pod.phase == Phase.SUCCEEDED:
+        if state.indexed:
+            _lower(tally.new_indexes, pod.index)
+        else:
+            tally.new_succeeded -= 1
+
+
+def _count_failure(state: JobState, pod: PodRecord, sign: int) -> None:
+    """Add or take away an uncounted failure of a valid index, and the failure of its index that it may mean."""
+    tally = state.tally
+    ignored = pod.action == "Ignore"
+    if ignored:
+        tally.new_ignored += sign
+    else:
+        tally.new_failed += sign
+    limit = state.spec.backoff_limit_per_index
+    if limit is None or ignored or (pod.action != "FailIndex" and pod.failure_count < limit):
+        return
+    if sign > 0:
+        tally.new_failed_indexes[pod.index] = tally.new_failed_indexes.get(pod.index, 0) + 1
+    else:
+        _lower(tally.new_failed_indexes, pod.index)
+
+
+def _lower(counts: dict[int, int], index: int) -> None:
+    left = counts.get(index, 0) - 1
+    if left > 0:
+        counts[index] = left
+    else:
+        counts.pop(index, None)
+
+
+def free_index(state: JobState, index: int) -> None:
+    """Make an index free for a new pod, unless something still stands in the way (job-semantics 5.1)."""
+    tally = state.tally
+    if not state.indexed or not 0 <= index < (state.spec.completions or 0):
+        return
+    if index in tally.holders or index in tally.creating_at:
+        return
+    if index in state.completed or index in state.failed_indexes:
+        return
+    if state.waits_for_failed and index in tally.terminating_at:
+        return
+    tally.free.add(index)
+
+
+def rebuild(state: JobState) -> None:
+    """Make the tally anew from the pods."""
+    state.tally = tally = Tally()
+    if state.indexed:
+        tally.free.add_range(0, (state.spec.completions or 0) - 1)
+        for taken in (state.completed, state.failed_indexes):
+            for index in taken:
+                tally.free.discard(index)
+        for intent in state.creating.values():
+            tally.creating_at[intent.index] = None
+            tally.free.discard(intent.index)
+    for pod in state.pods.values():
+        enter(state, pod)

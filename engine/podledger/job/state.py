@@ -1,0 +1,191 @@
+"""What is known of one Job: the fold's result, the only thing decisions read.
+
+`JobState` holds facts, all of them stored in snapshots. Its `tally` holds what is counted from them (pods by
+standing, free indexes, pods to judge), kept up to date pod by pod so that a decision costs what changed and not
+what exists; it is derived and never stored. How events change both is `fold.py`.
+"""
+
+from enum import IntEnum
+
+from msgspec import Struct, field
+
+from podledger.api.job import JobCondition, JobKey, JobSpec, JobStatus
+from podledger.job.event import CreateIntended
+from podledger.job.intervals import IntervalSet
+from podledger.job.tally import Tally
+
+__all__ = ["JobState", "Phase", "PodRecord", "Standing", "Step"]
+
+
+class Phase(IntEnum):
+    """A pod's phase; Unknown and empty count as Pending does: not ended."""
+
+    PENDING = 0
+    UNKNOWN = 1
+    RUNNING = 2
+    SUCCEEDED = 3
+    FAILED = 4
+
+
+class Standing(IntEnum):
+    """How a pod counts now (job-semantics 2.1)."""
+
+    ACTIVE = 0
+    TERMINATING = 1
+    ENDED = 2
+
+
+class Step(IntEnum):
+    """The steps of a sync, in the order of their writes (job-semantics 2.4)."""
+
+    CLAIM = 1
+    MANAGE = 2
+    RECORD = 3
+    PUBLISH = 4
+    RELEASE = 5
+    SETTLE = 6
+    PUBLISH_SETTLED = 7
+
+
+class PodRecord(Struct, array_like=True):
+    """What is known of one pod. Times are Unix seconds, 0 for none; `order` is the order of first sight.
+
+    `deleted` is a delete of ours that was accepted, `terminating` a deletionTimestamp that was seen. `counted` is the
+    pod's judgement (succeeded, failed, ignored, none) or "" while there is none; `finalizer` is False once released.
+    """
+
+    uid: str
+    name: str
+    order: int
+    resource_version: int
+    created_s: int
+    index: int = -1
+    failure_count: int = 0
+    ignored_count: int = 0
+    phase: int = Phase.PENDING
+    scheduled: bool = False
+    ready: bool = False
+    ready_since_s: int = 0
+    restarts: int = 0
+    most_restarts: int = 0
+    most_sidecar_restarts: int = 0
+    finalizer: bool = True
+    owned: bool = True
+    matches: bool = True
+    terminating: bool = False
+    deleted: bool = False
+    finished_s: int = 0
+    exits: tuple[tuple[str, int], ...] = ()
+    conditions: tuple[tuple[str, str], ...] = ()
+    action: str = ""
+    counted: str = ""
+    releasing: bool = False
+
+    @property
+    def standing(self) -> Standing:
+        """Active, terminating or ended."""
+        if self.phase >= Phase.SUCCEEDED:
+            return Standing.ENDED
+        return Standing.TERMINATING if self.terminating or self.deleted else Standing.ACTIVE
+
+
+class JobState(Struct, kw_only=True):
+    """All that the log knows of one Job.
+
+    `published` is the status as the cluster holds it; `succeeded`, `failed`, `uncounted_*`, `completed` and
+    `conditions` are what the next status will say. `creating` holds the intents whose pod is not known yet, `done` the
+    judgement of pods that are counted, released and ended (so that no uid is ever counted twice). `unresolved` are calls
+    whose answer was lost, by intent id or pod uid, with the time. `sync_order` is the order from which pods are this
+    sync's own; `aborted` says that a call failed without which the sync must not go on.
+    """
+
+    uid: str
+    namespace: str
+    name: str
+    seed: str
+    resource_version: str = ""
+    generation: int = 0
+    created_s: int = 0
+    spec: JobSpec = JobSpec()
+    labels: dict[str, str] = {}
+    deleting: bool = False
+    gone: bool = False
+    missing: bool = False
+
+    published: JobStatus = JobStatus()
+    intended: JobStatus | None = None
+    conditions: list[JobCondition] = []
+    start_s: int = 0
+    completion_s: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    uncounted_succeeded: dict[str, None] = {}
+    uncounted_failed: dict[str, None] = {}
+    completed: IntervalSet = field(default_factory=IntervalSet)
+    failed_indexes: IntervalSet = field(default_factory=IntervalSet)
+    backoff_failures: int = 0
+    backoff_last_s: int = 0
+    fail_job: str = ""
+
+    next_ordinal: int = 0
+    next_order: int = 0
+    creating: dict[str, CreateIntended] = {}
+    unresolved: dict[str, int] = {}
+    retained: dict[int, str] = {}
+    pods: dict[str, PodRecord] = {}
+    done: dict[str, str] = {}
+    step: int = 0
+    sync_order: int = 0
+    aborted: bool = False
+
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def key(self) -> JobKey:
+        """Namespace and name."""
+        return JobKey(self.namespace, self.name)
+
+    @property
+    def indexed(self) -> bool:
+        """Whether completionMode is Indexed."""
+        return self.spec.completion_mode == "Indexed"
+
+    @property
+    def per_index(self) -> bool:
+        """Whether back-off is per index (backoffLimitPerIndex)."""
+        return self.spec.backoff_limit_per_index is not None
+
+    @property
+    def waits_for_failed(self) -> bool:
+        """Whether only pods in phase Failed are failures and are replaced (podReplacementPolicy or a policy)."""
+        return self.spec.pod_replacement_policy == "Failed" or self.spec.pod_failure_policy is not None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the stored status is Complete or Failed."""
+        return self.published.finished
+
+    def condition(self, type_: str) -> JobCondition | None:
+        """The condition of this type that is stored or about to be, or None."""
+        for condition in self.conditions:
+            if condition.type == type_:
+                return condition
+        return None
+
+    def is_true(self, type_: str) -> bool:
+        """Whether that condition's status is True."""
+        condition = self.condition(type_)
+        return condition is not None and condition.status == "True"
+
+    def has_valid_index(self, pod: PodRecord) -> bool:
+        """Whether a pod's result can count: every pod of a NonIndexed Job, else one with an index below completions."""
+        return not self.indexed or 0 <= pod.index < (self.spec.completions or 0)
+
+    def is_failed(self, pod: PodRecord) -> bool:
+        """Whether a pod is a failure now (job-semantics 2.1 «failed?»).
+
+        Phase Failed; or, where terminating pods are replaced at once, one that is being deleted and did not succeed.
+        """
+        if pod.phase == Phase.FAILED:
+            return True
+        return pod.terminating and pod.phase != Phase.SUCCEEDED and not self.waits_for_failed

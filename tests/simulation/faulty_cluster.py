@@ -1,0 +1,113 @@
+"""The Cluster port with faults: calls that are refused, lost, slow, applied without an answer, or applied after death.
+
+A batch of calls is made by a task of the world and not of the process, as a request on the wire is nobody's task:
+the process may die while it is under way. Watches are `faulty_watch.py`.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from podledger.api.job import Job, JobKey
+from podledger.job.command import Command, RecordEvent
+from podledger.ports import Change, Clock, Cluster, Failed, Outcome, Unknown
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.faulty_watch import FaultyWatch
+from tests.simulation.history import History
+from tests.simulation.life import Life
+
+__all__ = ["FaultyCluster", "Wire"]
+
+# The longest that a batch of calls takes, virtual seconds.
+SLOW_S = 20.0
+
+Watcher = Callable[[Command, Outcome | None], None]
+
+
+class Wire:
+    """Calls under way, whoever made them. `watcher` is told of each call when it is made and when it is answered."""
+
+    def __init__(self, cluster: Cluster, faults: Faults, watcher: Watcher) -> None:
+        self._cluster, self._faults, self._watcher = cluster, faults, watcher
+        # A dict for its order.
+        self._under_way: dict[asyncio.Task[list[Outcome]], None] = {}
+
+    def send(self, commands: Sequence[Command], life: Life) -> asyncio.Task[list[Outcome]]:
+        """Make the calls; the task ends with their outcomes. Cancelling whoever waits leaves it alone."""
+        for command in commands:
+            self._watcher(command, None)
+        task = asyncio.get_running_loop().create_task(self._make(commands, life), name="calls")
+        self._under_way[task] = None
+        task.add_done_callback(self._arrived)
+        return task
+
+    async def settle(self) -> None:
+        """Wait until no call is under way."""
+        while self._under_way:
+            await asyncio.wait(tuple(self._under_way))
+
+    def _arrived(self, task: asyncio.Task[list[Outcome]]) -> None:
+        self._under_way.pop(task, None)
+
+    async def _make(self, commands: Sequence[Command], life: Life) -> list[Outcome]:
+        if self._faults.strikes(Fault.SLOW_CALL):
+            await asyncio.sleep(self._faults.seconds(SLOW_S))
+        outcomes: list[Outcome] = []
+        for command in commands:
+            if not life.alive and not self._faults.strikes(Fault.LATE_WRITE):
+                break  # It was never sent. Nobody is left who would read the outcomes.
+            if life.alive and outcomes and self._faults.strikes(Fault.CRASH_AMONG_CALLS):
+                life.die(Fault.CRASH_AMONG_CALLS)
+                continue
+            outcome = await self._call(command)
+            self._watcher(command, outcome)
+            outcomes.append(outcome)
+        return outcomes
+
+    async def _call(self, command: Command) -> Outcome:
+        if isinstance(command, RecordEvent):
+            return (await self._cluster.perform([command]))[0]
+        if self._faults.strikes(Fault.CALL_REFUSED):
+            return Failed(500, "InternalError", "the simulated API server has a bad moment")
+        if self._faults.strikes(Fault.CALL_THROTTLED):
+            return Failed(429, "TooManyRequests", "the simulated API server is busy", retry_after_s=1.0)
+        if self._faults.strikes(Fault.CALL_LOST):
+            return Unknown("the simulated network lost the request")
+        outcome = (await self._cluster.perform([command]))[0]
+        if self._faults.strikes(Fault.ANSWER_LOST):
+            self._watcher(command, outcome)
+            return Unknown("the simulated network lost the answer")
+        return outcome
+
+
+class FaultyCluster:
+    """`podledger.ports.Cluster` for one life."""
+
+    def __init__(
+        self, cluster: Cluster, wire: Wire, history: History, life: Life, faults: Faults, clock: Clock
+    ) -> None:
+        self._cluster, self._wire, self._history = cluster, wire, history
+        self._life, self._faults, self._clock = life, faults, clock
+
+    async def identity(self) -> str:
+        """See `Cluster.identity`."""
+        self._life.point(Fault.CRASH_AT_PORT)
+        return await self._cluster.identity()
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
+        """See `Cluster.watch`."""
+        self._life.point(Fault.CRASH_AT_PORT)
+        yield FaultyWatch(self._history, self._life, self._faults, self._clock)
+
+    async def perform(self, commands: Sequence[Command]) -> Sequence[Outcome]:
+        """See `Cluster.perform`."""
+        self._life.point(Fault.CRASH_BEFORE_CALL)
+        outcomes = await asyncio.shield(self._wire.send(commands, self._life))
+        self._life.point(Fault.CRASH_AFTER_CALL)
+        return outcomes
+
+    async def get_job(self, key: JobKey) -> Job | None:
+        """See `Cluster.get_job`."""
+        self._life.point(Fault.CRASH_AT_PORT)
+        return await self._cluster.get_job(key)

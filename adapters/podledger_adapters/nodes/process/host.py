@@ -1,0 +1,51 @@
+"""What the node finds on its machine: name, size, and the environment that every container begins with."""
+
+import os
+import re
+import socket
+from collections.abc import Mapping, Sequence
+
+from podledger.errors import InputError
+from podledger_adapters.nodes.process.environment import NodeFacts
+
+__all__ = ["PASSED_ON", "base_environment", "host_facts", "node_name"]
+
+PASSED_ON = ("PATH", "HOME", "USER", "LANG", "TMPDIR")
+"""Variables of podledger's own environment that every container sees; all others must be asked for."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_IP = "127.0.0.1"
+
+
+def node_name() -> str:
+    """This machine's name, in the form Kubernetes allows for nodes."""
+    name = re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower()).strip("-.")
+    return name or "localhost"
+
+
+def host_facts(name: str) -> NodeFacts:
+    """What containers may ask of this machine. Pods share its network: their address is that of the loopback."""
+    return NodeFacts(
+        name=name,
+        ip=_IP,
+        cpus=os.cpu_count() or 1,
+        memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+    )
+
+
+def base_environment(environ: Mapping[str, str], pass_env: Sequence[str]) -> dict[str, str]:
+    """The environment of every container before its own `env`.
+
+    `pass_env`: more of them, as NAME (taken from `environ`, nothing if it is not there) or NAME=VALUE. Raises
+    InputError for a name that is none.
+    """
+    values = {name: environ[name] for name in PASSED_ON if name in environ}
+    for text in pass_env:
+        name, given, value = text.partition("=")
+        if not _NAME.fullmatch(name):
+            raise InputError(f"--env {text}: {name!r} is no name of a variable; write NAME or NAME=VALUE")
+        if given:
+            values[name] = value
+        elif name in environ:
+            values[name] = environ[name]
+    return values

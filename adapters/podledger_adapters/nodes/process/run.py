@@ -1,0 +1,330 @@
+"""One run of the process node: the pods it knows, what wakes it, and the reports it makes.
+
+Nothing is polled: shims write to a FIFO when a pod changes, a pidfd tells that a shim ended, a pipe that the spawner
+did. Only what has no pidfd (macOS) and what outlives its shim for a moment is looked at again after a pause.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+
+from podledger.api import Pod, PodStatus
+from podledger.errors import ClusterError, InputError
+from podledger.ports import PodReport, StopPod
+from podledger_adapters.nodes.process.check import check_pod_spec
+from podledger_adapters.nodes.process.shim.ending import none_ran
+from podledger_adapters.nodes.process.shim.record import PodRecord, ShimSpec, poke, write_json
+from podledger_adapters.nodes.process.spawning import Spawner
+from podledger_adapters.nodes.process.spec import NodeSettings, shim_spec
+from podledger_adapters.nodes.process.status import pod_status
+from podledger_adapters.nodes.process.watch import LINGER_S, Sighting, find_records, look_at, record_refusal
+
+__all__ = ["NodeRun"]
+
+MAX_SPAWNER_ENDS = 3
+"""After so many unexpected ends of the spawner without a shim in between the node gives up."""
+SHUTDOWN_S = 10.0
+"""How long to wait, when pods end with podledger, for the last of them."""
+
+_UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+
+
+class _Known:
+    """A pod the node knows. `requested`: of the spawner; `started`: its shim recorded something; `done`: and is over.
+
+    `pidfd` is -1 where none is open; `reported` the last report, while more may come.
+    """
+
+    __slots__ = ("done", "pidfd", "record", "reported", "requested", "spec", "started", "unfit")
+
+    def __init__(self, record: PodRecord, spec: ShimSpec) -> None:
+        self.record, self.spec = record, spec
+        self.pidfd = -1
+        self.requested = self.started = self.done = False
+        self.reported: PodStatus | None = None
+        self.unfit = ""
+
+
+class NodeRun:
+    """Made by `open`. Its state is touched by the event loop alone; what blocks runs in threads and returns values."""
+
+    def __init__(self, root: Path, settings: NodeSettings, spawner: Spawner, wake_fd: int) -> None:
+        self._root, self._settings = root, settings
+        self._spawner, self._wake_fd = spawner, wake_fd
+        self._pods: dict[str, _Known] = {}
+        self._changed: set[str] = set()
+        self._again: dict[str, float] = {}
+        self._refused: list[PodReport] = []
+        self._wakeup = anyio.Event()
+        self._spawner_ends = 0
+        self._spawner_ended = False
+        self._loop = asyncio.get_running_loop()
+
+    def __repr__(self) -> str:
+        done = sum(each.done for each in self._pods.values())
+        return f"<NodeRun {len(self._pods)} pods, {done} done, {len(self._changed)} changed>"
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, root: Path, settings: NodeSettings) -> AsyncGenerator["NodeRun"]:
+        """Take the directory over and look at what is in it. Raises ClusterError."""
+        lock, wake_fd = await to_thread.run_sync(_open_root, root)
+        run: NodeRun | None = None
+        try:
+            run = cls(root, settings, await to_thread.run_sync(Spawner, root), wake_fd)
+            run._listen()
+            await run._find()
+            yield run
+        finally:
+            with anyio.CancelScope(shield=True):
+                if run is not None:
+                    await run._close()
+                os.close(wake_fd)
+                os.close(lock)
+
+    async def _find(self) -> None:
+        """Take over the pods of earlier runs."""
+        for record, spec in await to_thread.run_sync(find_records, self._root):
+            self._pods[record.uid] = _Known(record, spec)
+            self._changed.add(record.uid)
+        self._wake()
+
+    async def _close(self) -> None:
+        self._loop.remove_reader(self._wake_fd)
+        self._loop.remove_reader(self._spawner.end_fd)
+        for known in self._pods.values():
+            self._unwatch(known)
+        await to_thread.run_sync(self._spawner.close)
+        if not self._settings.survive:
+            # The closed pipe has told the shims; they need a moment to end their pods.
+            with anyio.move_on_after(SHUTDOWN_S):
+                for known in self._pods.values():
+                    while not known.done and await to_thread.run_sync(known.record.locked):
+                        await anyio.sleep(LINGER_S)
+
+    # ---- what wakes it ----------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        self._loop.add_reader(self._wake_fd, self._on_wake)
+        self._loop.add_reader(self._spawner.end_fd, self._on_spawner_end)
+
+    def _wake(self) -> None:
+        self._wakeup.set()
+
+    def _on_wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(self._wake_fd, 1 << 16)
+            if len(data) == 1 << 16:
+                # It was full, so some shim may not have got its line in.
+                self._changed.update(uid for uid, known in self._pods.items() if not known.done)
+            self._changed.update(data.decode(errors="replace").split())
+        self._wake()
+
+    def _on_spawner_end(self) -> None:
+        self._loop.remove_reader(self._spawner.end_fd)
+        self._spawner_ended = True
+        self._wake()
+
+    def _on_shim_end(self, uid: str) -> None:
+        known = self._pods[uid]
+        self._unwatch(known)
+        self._changed.add(uid)
+        self._wake()
+
+    def _watch(self, known: _Known, pidfd: int) -> None:
+        known.pidfd = pidfd
+        self._loop.add_reader(pidfd, self._on_shim_end, known.record.uid)
+
+    def _unwatch(self, known: _Known) -> None:
+        if known.pidfd >= 0:
+            self._loop.remove_reader(known.pidfd)
+            os.close(known.pidfd)
+            known.pidfd = -1
+
+    # ---- reports ----------------------------------------------------------------------------------------------
+
+    async def reports(self) -> AsyncIterator[Sequence[PodReport]]:
+        """What changed, in batches, for ever. Raises ClusterError if shims cannot be started any more."""
+        while True:
+            with anyio.move_on_after(min(self._again.values(), default=None)):
+                await self._wakeup.wait()
+            self._wakeup = anyio.Event()
+            if self._spawner_ended:
+                await self._respawn()
+            uids = (self._changed | self._again.keys()) & self._pods.keys()
+            self._changed, self._again = set(), {}
+            looks = [(known.record, known.spec, known.pidfd >= 0) for known in map(self._pods.__getitem__, uids)]
+            sightings = await to_thread.run_sync(look_at, looks) if looks else []
+            reports = [report for each in sightings if (report := self._take(each)) is not None]
+            await self._settle([each.uid for each in sightings if each.state is None and not each.alive])
+            reports += self._refused
+            self._refused = []
+            if reports:
+                yield reports
+
+    def _take(self, sighting: Sighting) -> PodReport | None:
+        """Learn from a sighting; what to report, if anything."""
+        known = self._pods.get(sighting.uid)
+        if known is None or known.done:
+            if sighting.pidfd >= 0:
+                os.close(sighting.pidfd)
+            return None
+        if sighting.pidfd >= 0:
+            self._watch(known, sighting.pidfd)
+        elif sighting.again_s is not None:
+            self._again[sighting.uid] = sighting.again_s
+        if sighting.state is None:
+            return None
+        known.started, self._spawner_ends = True, 0
+        status = pod_status(known.spec, sighting.state, self._settings.facts.ip)
+        if sighting.state["done"]:
+            known.done, known.reported = True, None
+            self._unwatch(known)
+        elif status == known.reported:
+            return None
+        else:
+            known.reported = status
+        return PodReport(sighting.uid, status)
+
+    async def _settle(self, uids: Sequence[str]) -> None:
+        """Pods with neither record nor shim: request a shim, or give up where that was done."""
+        unstarted = [known for uid in uids if (known := self._pods.get(uid)) is not None]
+        failed = [known for known in unstarted if known.requested]
+        await self._spawn([known for known in unstarted if not known.requested])
+        for known in failed:
+            await self._refuse(known, "FailedToStart", f"the pod's shim ended before it began: see {known.record.path}")
+
+    async def _refuse(self, known: _Known, reason: str, message: str) -> None:
+        """Report a pod that cannot be run, and record that where the disk allows."""
+        try:
+            await to_thread.run_sync(record_refusal, known.record, known.spec, reason, message)
+        except OSError as error:
+            state = none_ran(known.spec, reason, f"{message}; {error}", time.time())
+            known.done = True
+            status = pod_status(known.spec, state, self._settings.facts.ip)
+            self._refused.append(PodReport(known.record.uid, status))
+        self._changed.add(known.record.uid)
+        self._wake()
+
+    async def _spawn(self, pods: Collection[_Known]) -> None:
+        for known in pods:
+            known.requested = True
+        if pods:
+            # Where the spawner is gone its end is being noticed too, and all unstarted pods requested again.
+            await to_thread.run_sync(self._spawner.spawn, [known.record.uid for known in pods])
+
+    async def _respawn(self) -> None:
+        """The spawner ended unasked: start another, and ask it for what the first may not have started."""
+        self._spawner_ends += 1
+        failure = await to_thread.run_sync(self._spawner.failure)
+        await to_thread.run_sync(self._spawner.close)
+        if self._spawner_ends >= MAX_SPAWNER_ENDS:
+            raise ClusterError(f"cannot start pods: the process that starts their shims ends at once: {failure}")
+        self._spawner = await to_thread.run_sync(Spawner, self._root)
+        self._spawner_ended = False
+        self._loop.add_reader(self._spawner.end_fd, self._on_spawner_end)
+        await self._spawn([known for known in self._pods.values() if not known.started and not known.done])
+
+    # ---- what the port asks for -------------------------------------------------------------------------------
+
+    async def start(self, pods: Sequence[Pod]) -> None:
+        """As `Node.start`."""
+        new: list[_Known] = []
+        for pod in pods:
+            uid = pod.metadata.uid
+            if uid in self._pods:
+                continue
+            if not _UID.fullmatch(uid):
+                raise InputError(f"pod {pod.metadata.name}: uid {uid!r} cannot be the name of a directory")
+            record = PodRecord(str(self._root), uid)
+            known = _Known(record, shim_spec(pod, self._settings, f"{record.path}/volumes"))
+            # Known before anything of it can be heard.
+            self._pods[uid] = known
+            new.append(known)
+            if faults := check_pod_spec(pod.spec.base):
+                known.requested = True
+                known.unfit = "; ".join(str(fault) for fault in faults)
+        failures = await to_thread.run_sync(_write_specs, [(known.record, known.spec) for known in new])
+        for known in new:
+            if failure := failures.get(known.record.uid):
+                await self._refuse(known, "FailedToStart", failure)
+            elif known.unfit:
+                await self._refuse(known, "UnsupportedPodSpec", known.unfit)
+        await self._spawn([known for known in new if not known.done and not known.requested])
+
+    async def stop(self, stops: Sequence[StopPod]) -> None:
+        """As `Node.stop`."""
+        asked = [
+            (known.record, stop.grace_s) for stop in stops if (known := self._pods.get(stop.uid)) and not known.done
+        ]
+        if asked:
+            await to_thread.run_sync(_request_stops, asked)
+
+    async def forget(self, uids: Sequence[str]) -> None:
+        """As `Node.forget`."""
+        gone = [known for uid in uids if (known := self._pods.get(uid)) is not None]
+        await self.stop([StopPod(known.record.uid, 0) for known in gone])
+        for known in gone:
+            while not known.done and await to_thread.run_sync(known.record.locked):
+                await anyio.sleep(LINGER_S)
+            self._unwatch(known)
+            self._pods.pop(known.record.uid, None)
+        await to_thread.run_sync(_remove, [known.record for known in gone])
+
+
+def _open_root(root: Path) -> tuple[int, int]:
+    """Make and lock the directory; the lock and the FIFO that shims write to. Raises ClusterError."""
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.suppress(FileExistsError):
+                os.mkfifo(root / "wake", 0o600)
+            # For writing too, so that it never reads as ended.
+            return lock, os.open(root / "wake", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        except BaseException:
+            os.close(lock)
+            raise
+    except BlockingIOError as error:
+        raise ClusterError(f"{root}: another podledger runs pods in this directory; use another --db") from error
+    except OSError as error:
+        raise ClusterError(f"{root}: cannot be the directory of the pods: {error.strerror}") from error
+
+
+def _write_specs(pods: Sequence[tuple[PodRecord, ShimSpec]]) -> dict[str, str]:
+    """Make the pods' directories; by uid, why one could not be made."""
+    failures: dict[str, str] = {}
+    for record, spec in pods:
+        try:
+            os.makedirs(record.path, 0o700, exist_ok=True)  # noqa: PTH103
+            write_json(record.spec_path, spec, durable=False)
+        except OSError as error:
+            failures[record.uid] = f"cannot write {error.filename or record.path}: {error.strerror}"
+    return failures
+
+
+def _request_stops(stops: Sequence[tuple[PodRecord, int]]) -> None:
+    for record, grace_s in stops:
+        before = record.read_stop()
+        if before is not None and before["grace_s"] <= grace_s:
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            write_json(record.stop_path, {"grace_s": float(grace_s)}, durable=False)
+            # A shim that is not there yet reads the file when it begins.
+            poke(record.control_path, "stop")
+
+
+def _remove(records: Sequence[PodRecord]) -> None:
+    for record in records:
+        shutil.rmtree(record.path, ignore_errors=True)

@@ -1,0 +1,78 @@
+"""What a container writes, into files that rotate: ATTEMPT.log, ATTEMPT.1.log, ATTEMPT.2.log and so on.
+
+No file is renamed, so that a reader follows by going on to the next number. The bounds are a kubelet's defaults
+(containerLogMaxSize 10Mi, containerLogMaxFiles 5); of earlier attempts only the last is kept, as there too.
+"""
+
+import contextlib
+import os
+import re
+
+__all__ = ["MAX_FILES", "MAX_FILE_SIZE", "LogWriter", "segment_name", "segments"]
+
+MAX_FILE_SIZE = 10 * 1024 * 1024
+"""Bytes after which the next file begins."""
+MAX_FILES = 5
+"""Files kept of one attempt."""
+
+_SEGMENT = re.compile(r"(\d+)(?:\.(\d+))?\.log")
+
+
+def segment_name(attempt: int, number: int) -> str:
+    """The name of the attempt's file with this number, from 0."""
+    return f"{attempt}.log" if number == 0 else f"{attempt}.{number}.log"
+
+
+def segments(directory: str) -> dict[int, list[int]]:
+    """The numbers of the files there are, ascending, by attempt. Empty if the directory is missing."""
+    found: dict[int, list[int]] = {}
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(directory):  # noqa: PTH208
+            if match := _SEGMENT.fullmatch(name):
+                found.setdefault(int(match[1]), []).append(int(match[2] or 0))
+    return {attempt: sorted(numbers) for attempt, numbers in sorted(found.items())}
+
+
+class LogWriter:
+    """Writes one attempt's log. What cannot be written (disk full) is dropped: a container never waits for its log."""
+
+    def __init__(self, directory: str, attempt: int) -> None:
+        self._directory, self._attempt = directory, attempt
+        self._number = self._size = 0
+        self._fd = -1
+        os.makedirs(directory, 0o700, exist_ok=True)  # noqa: PTH103
+        for old in segments(directory):
+            if old < attempt - 1:
+                self._remove(old)
+        self._open()
+
+    def _open(self) -> None:
+        self.close()
+        path = f"{self._directory}/{segment_name(self._attempt, self._number)}"
+        with contextlib.suppress(OSError):
+            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+    def _remove(self, attempt: int, keep: int = 0) -> None:
+        numbers = segments(self._directory).get(attempt, [])
+        for number in numbers[: len(numbers) - keep]:
+            with contextlib.suppress(OSError):
+                os.unlink(f"{self._directory}/{segment_name(attempt, number)}")  # noqa: PTH108
+
+    def write(self, data: bytes) -> None:
+        """Append, beginning the next file where this one is full."""
+        while data:
+            if self._size >= MAX_FILE_SIZE:
+                self._number, self._size = self._number + 1, 0
+                self._open()
+                self._remove(self._attempt, keep=MAX_FILES)
+            part = data[: MAX_FILE_SIZE - self._size]
+            data = data[len(part) :]
+            self._size += len(part)
+            with contextlib.suppress(OSError):
+                os.write(self._fd, part)
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

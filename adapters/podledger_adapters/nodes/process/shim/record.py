@@ -1,0 +1,261 @@
+"""A pod's directory: what the node asks for, what the shim records, and the lock that says whether a shim lives.
+
+    ROOT/wake                 FIFO: shims write the uid of a pod that changed; only a hint
+    ROOT/UID/lock             held (flock) by the shim for as long as it lives, and never unlinked before the pod is
+    ROOT/UID/spec.json        what to run, written once by the node
+    ROOT/UID/stop.json        that the pod shall end, written by the node; a repeat may shorten the grace
+    ROOT/UID/control          FIFO: the node tells the shim that stop.json changed
+    ROOT/UID/state.json       what became of it, written by the shim alone, each time by an atomic rename
+    ROOT/UID/logs/NAME/       what each container wrote
+    ROOT/UID/volumes/NAME/    its emptyDir volumes
+
+The lock is a lock of the open file: the kernel frees it when the shim ends, however it ends. All is readable by its
+owner only. Both sides use this module, so it is standard library only.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import stat
+from typing import Any, TypedDict
+
+__all__ = [
+    "Attempt",
+    "ContainerSpec",
+    "ContainerState",
+    "Mount",
+    "PodRecord",
+    "PodState",
+    "ShimSpec",
+    "StopRequest",
+    "Volume",
+    "poke",
+    "read_json",
+    "write_json",
+]
+
+FORMAT = 1
+
+
+class Volume(TypedDict):
+    """One volume: `path` is a path of this machine, `kind` emptyDir or the type of a hostPath ("" for any).
+
+    `memory`: a file system in memory, of `size` bytes if that is given, mounted on the path.
+    """
+
+    name: str
+    kind: str
+    path: str
+    memory: bool
+    size: int | None
+
+
+class Mount(TypedDict):
+    """One volumeMount: `inside` the volume's path, "" for all of it, mounted on `target`."""
+
+    volume: str
+    inside: str
+    target: str
+    read_only: bool
+
+
+class ContainerSpec(TypedDict):
+    """One container, with nothing left to resolve. `memory` in bytes, `cpu` in cores; None for no limit."""
+
+    name: str
+    image: str
+    argv: list[str]
+    env: dict[str, str]
+    cwd: str
+    sidecar: bool
+    mounts: list[Mount]
+    memory: int | None
+    cpu: float | None
+    user: int | None
+    group: int | None
+    no_new_privileges: bool
+
+
+class ShimSpec(TypedDict):
+    """spec.json. Times in seconds. `survive` False: the pod ends when the podledger that started it is gone."""
+
+    format: int
+    uid: str
+    namespace: str
+    name: str
+    qos_class: str
+    restart_policy: str
+    grace_s: float
+    deadline_s: float | None
+    survive: bool
+    volumes: list[Volume]
+    init_containers: list[ContainerSpec]
+    containers: list[ContainerSpec]
+
+
+class Attempt(TypedDict):
+    """One run of a container that ended. Times are Unix seconds; `started_at` 0 for one that could not start."""
+
+    exit_code: int
+    reason: str
+    message: str
+    started_at: float
+    finished_at: float
+    container_id: str
+
+
+class ContainerState(TypedDict):
+    """A container as of now. `state` is waiting, created (about to be started), running or terminated."""
+
+    name: str
+    state: str
+    reason: str
+    message: str
+    restarts: int
+    container_id: str
+    started_at: float
+    terminated: Attempt | None
+    last: Attempt | None
+
+
+class PodState(TypedDict):
+    """state.json. `done`: all is over and `reason` and `message` are the pod's, empty where containers decide."""
+
+    format: int
+    shim: int
+    started_at: float
+    done: bool
+    finished_at: float
+    reason: str
+    message: str
+    init_containers: list[ContainerState]
+    containers: list[ContainerState]
+
+
+class StopRequest(TypedDict):
+    """stop.json. `grace_s` counts from when the shim reads it."""
+
+    grace_s: float
+
+
+def read_json(path: str) -> Any:
+    """The file's content, None if there is no such file. Raises ValueError for a damaged one."""
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123  pathlib costs the shim 8 ms
+            return json.load(file)
+    except FileNotFoundError:
+        return None
+
+
+def write_json(path: str, value: object, *, durable: bool) -> None:
+    """Replace the file in one step; with `durable` it survives a loss of power. Raises OSError."""
+    draft = f"{path}.new"
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        data = json.dumps(value).encode()
+        while data:
+            data = data[os.write(fd, data) :]
+        if durable:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.replace(draft, path)  # noqa: PTH105
+    if durable:
+        sync_directory(os.path.dirname(path))  # noqa: PTH120
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def poke(fifo: str, line: str) -> bool:
+    """Write a line to a FIFO if somebody reads it; whether it was delivered. Never blocks, never raises."""
+    try:
+        fd = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Not to a file that somebody put in its place: that would grow for ever.
+        if not stat.S_ISFIFO(os.fstat(fd).st_mode):
+            return False
+        os.write(fd, f"{line}\n".encode())
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+class PodRecord:
+    """The directory of one pod."""
+
+    def __init__(self, root: str, uid: str) -> None:
+        self.root, self.uid = root, uid
+        self.path = os.path.join(root, uid)  # noqa: PTH118
+        self.spec_path = f"{self.path}/spec.json"
+        self.state_path = f"{self.path}/state.json"
+        self.stop_path = f"{self.path}/stop.json"
+        self.control_path = f"{self.path}/control"
+        self.wake_path = os.path.join(root, "wake")  # noqa: PTH118
+
+    def __repr__(self) -> str:
+        return f"PodRecord({self.path!r})"
+
+    def logs_path(self, container: str) -> str:
+        """The directory of a container's log."""
+        return f"{self.path}/logs/{container}"
+
+    def volume_path(self, volume: str) -> str:
+        """The directory of an emptyDir volume."""
+        return f"{self.path}/volumes/{volume}"
+
+    def read_spec(self) -> ShimSpec | None:
+        """What to run; None before it was written."""
+        spec: ShimSpec | None = read_json(self.spec_path)
+        return spec
+
+    def read_state(self) -> PodState | None:
+        """What became of it; None before the shim recorded anything."""
+        state: PodState | None = read_json(self.state_path)
+        return state
+
+    def read_stop(self) -> StopRequest | None:
+        """The request to end; None if there is none."""
+        stop: StopRequest | None = read_json(self.stop_path)
+        return stop
+
+    def lock(self) -> int | None:
+        """Take the pod's lock; the descriptor that holds it, None if another process does. Raises OSError."""
+        fd = os.open(f"{self.path}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(fd)
+            if error.errno in (errno.EAGAIN, errno.EACCES):
+                return None
+            raise
+        return fd
+
+    def locked(self) -> bool:
+        """Whether a shim lives. A directory that is gone is locked by nobody."""
+        try:
+            fd = self.lock()
+        except FileNotFoundError:
+            return False
+        if fd is None:
+            return True
+        os.close(fd)
+        return False
+
+    def make_control(self) -> int:
+        """Make and open the control FIFO, for reading; open for writing too, so that it never reads as ended."""
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(self.control_path, 0o600)
+        return os.open(self.control_path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)

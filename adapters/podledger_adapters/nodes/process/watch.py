@@ -1,0 +1,111 @@
+"""Looking at a pod's directory: what the record says, whether its shim lives, and closing the record if it does not.
+
+All of it blocks for a moment and runs in a thread; `run` decides what follows. The lock is the truth about life: pids
+are only used to be told of an end, and opened before the lock is tried, so that one given to another process is
+noticed.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from podledger_adapters.nodes.process.shim.ending import close, none_ran
+from podledger_adapters.nodes.process.shim.record import PodRecord, PodState, ShimSpec, write_json
+
+__all__ = ["LINGER_S", "POLL_S", "Sighting", "find_records", "look_at", "record_refusal"]
+
+LINGER_S = 0.02
+"""How soon to look again at a pod whose shim is gone while its containers are being killed."""
+POLL_S = 1.0
+"""How often to look at a pod whose shim has no pidfd: the system knows none, or too many files are open."""
+
+
+class Sighting(NamedTuple):
+    """A pod as it was found. `alive`: its shim or one of its containers lives.
+
+    `state` None: nothing was recorded yet. `pidfd`: becomes readable when the shim ends; -1 if none was opened.
+    `again_s`: after how long to look again, since nothing will tell; None if something will.
+    """
+
+    uid: str
+    state: PodState | None
+    alive: bool
+    pidfd: int = -1
+    again_s: float | None = None
+
+
+def look_at(pods: Iterable[tuple[PodRecord, ShimSpec, bool]]) -> list[Sighting]:
+    """See how these pods are; the records of those whose shim is gone are closed. The flag: a pidfd is open already."""
+    return [_look(record, spec, watched) for record, spec, watched in pods]
+
+
+def _look(record: PodRecord, spec: ShimSpec, watched: bool) -> Sighting:
+    try:
+        state = record.read_state()
+        if state is not None and (state["done"] or watched):
+            return Sighting(record.uid, state, alive=not state["done"])
+        pidfd, pause_s = (-1, POLL_S) if state is None else _open_pidfd(state["shim"])
+        lock = record.lock()
+        if lock is None:
+            return Sighting(record.uid, state, alive=True, pidfd=pidfd, again_s=pause_s if pidfd < 0 else None)
+        if pidfd >= 0:
+            os.close(pidfd)
+        try:
+            return Sighting(record.uid, _close(record, spec), alive=False)
+        finally:
+            os.close(lock)
+    except OSError:
+        # Most likely a full disk: nothing is lost by coming again.
+        return Sighting(record.uid, None, alive=True, again_s=POLL_S)
+
+
+def _close(record: PodRecord, spec: ShimSpec) -> PodState | None:
+    """The final record, with the lock held: the shim may have ended since the first look, or never will write."""
+    state = record.read_state()
+    if state is not None and not state["done"]:
+        close(spec, state, time.time())
+        write_json(record.state_path, state, durable=True)
+    return state
+
+
+def _open_pidfd(pid: int) -> tuple[int, float]:
+    """A pidfd, or -1 and when to look again: only Linux has them, and they count as open files."""
+    try:
+        return os.pidfd_open(pid), POLL_S
+    except ProcessLookupError:
+        return -1, LINGER_S
+    except (AttributeError, OSError):
+        return -1, POLL_S
+
+
+def record_refusal(record: PodRecord, spec: ShimSpec, reason: str, message: str) -> None:
+    """Record that the pod cannot be run, unless a shim has it or recorded something. Raises OSError."""
+    lock = record.lock()
+    if lock is None:
+        return
+    try:
+        if record.read_state() is None:
+            write_json(record.state_path, none_ran(spec, reason, message, time.time()), durable=True)
+    finally:
+        os.close(lock)
+
+
+def find_records(root: Path) -> Sequence[tuple[PodRecord, ShimSpec]]:
+    """The pods of earlier runs. What was begun and never handed to a shim is removed: the cluster asks again."""
+    found: list[tuple[PodRecord, ShimSpec]] = []
+    for path in sorted(root.iterdir()):
+        if not path.is_dir():
+            continue
+        record = PodRecord(str(root), path.name)
+        try:
+            spec = record.read_spec()
+        except ValueError:
+            spec = None  # cut short by a loss of power
+        if spec is not None:
+            found.append((record, spec))
+        elif not record.locked():
+            shutil.rmtree(path)
+    return found

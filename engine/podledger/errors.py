@@ -2,7 +2,8 @@
 
 PodledgerError
 ├── InputError              what was given is wrong: the text names file, field and way out
-│   └── InvalidObject       an API object breaks Kubernetes' rules; carries every cause
+│   ├── InvalidObject       an API object breaks Kubernetes' rules; carries every cause
+│   └── UndecodableObject   a document is no object of its kind: unknown fields, wrong types
 ├── LogError                the log cannot do what was asked
 │   ├── NotALedger          the file is something else
 │   ├── NewerSchema         written by a newer podledger
@@ -39,6 +40,7 @@ __all__ = [
     "PodledgerError",
     "PositionConflict",
     "StaleEpoch",
+    "UndecodableObject",
 ]
 
 
@@ -61,6 +63,18 @@ class InvalidObject(InputError):
         texts = list(dict.fromkeys(str(cause) for cause in self.causes))
         listed = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
         super().__init__(f'{kind} "{name}" is invalid: {listed}')
+
+
+class UndecodableObject(InputError):
+    """A document that Kubernetes would refuse with 400 BadRequest before it looks at the values.
+
+    `unknown_fields` are paths (`spec.template.spec.containers[0].imge`), `type_errors` Kubernetes' own messages about
+    wrong JSON types; both in the document's order. The text of the error names everything found.
+    """
+
+    def __init__(self, message: str, unknown_fields: Sequence[str] = (), type_errors: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.unknown_fields, self.type_errors = tuple(unknown_fields), tuple(type_errors)
 
 
 class LogError(PodledgerError):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from podledger.api.meta import ApiStruct, ObjectMeta
+from podledger.api.meta import ApiStruct, ObjectMeta, always
 
 __all__ = [
     "Job",
@@ -42,8 +42,8 @@ class JobKey(NamedTuple):
 class LabelSelectorRequirement(ApiStruct, frozen=True):
     """One of matchExpressions: `operator` is In, NotIn, Exists or DoesNotExist."""
 
-    key: str = ""
-    operator: str = ""
+    key: str = always("")
+    operator: str = always("")
     values: tuple[str, ...] = ()
 
 
@@ -57,7 +57,7 @@ class LabelSelector(ApiStruct, frozen=True):
 class PodTemplateSpec(ApiStruct, frozen=True):
     """What a pod of the Job is made from; `spec` is the PodSpec as plain JSON values."""
 
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = always(ObjectMeta())
     spec: Mapping[str, Any] = {}
 
 
@@ -65,21 +65,21 @@ class PodFailurePolicyOnExitCodesRequirement(ApiStruct, frozen=True):
     """Matches exit codes of terminated containers (KEP-3329); `operator` is In or NotIn."""
 
     container_name: str | None = None
-    operator: str = ""
+    operator: str = always("")
     values: tuple[int, ...] = ()
 
 
 class PodFailurePolicyOnPodConditionsPattern(ApiStruct, frozen=True):
     """Matches a pod condition by type and status (KEP-3329)."""
 
-    type: str = ""
+    type: str = always("")
     status: str = ""
 
 
 class PodFailurePolicyRule(ApiStruct, frozen=True):
     """One rule: `action` is Ignore, Count, FailIndex or FailJob."""
 
-    action: str = ""
+    action: str = always("")
     on_exit_codes: PodFailurePolicyOnExitCodesRequirement | None = None
     on_pod_conditions: tuple[PodFailurePolicyOnPodConditionsPattern, ...] = ()
 
@@ -116,7 +116,7 @@ class JobSpec(ApiStruct, frozen=True):
     max_failed_indexes: int | None = None
     selector: LabelSelector | None = None
     manual_selector: bool | None = None
-    template: PodTemplateSpec = PodTemplateSpec()
+    template: PodTemplateSpec = always(PodTemplateSpec())
     ttl_seconds_after_finished: int | None = None
     completion_mode: str | None = None
     suspend: bool | None = None
@@ -127,10 +127,10 @@ class JobSpec(ApiStruct, frozen=True):
 class JobCondition(ApiStruct, frozen=True):
     """One of status.conditions: Suspended, FailureTarget, SuccessCriteriaMet, Failed or Complete."""
 
-    type: str = ""
-    status: str = ""
-    last_probe_time: datetime | None = None
-    last_transition_time: datetime | None = None
+    type: str = always("")
+    status: str = always("")
+    last_probe_time: datetime | None = always(None)
+    last_transition_time: datetime | None = always(None)
     reason: str = ""
     message: str = ""
 
@@ -178,9 +178,9 @@ class JobStatus(ApiStruct, frozen=True):
 class Job(ApiStruct, frozen=True):
     """A batch/v1 Job. `apiVersion` and `kind` are added when it is written as a document."""
 
-    metadata: ObjectMeta = ObjectMeta()
-    spec: JobSpec = JobSpec()
-    status: JobStatus = JobStatus()
+    metadata: ObjectMeta = always(ObjectMeta())
+    spec: JobSpec = always(JobSpec())
+    status: JobStatus = always(JobStatus())
 
     @property
     def key(self) -> JobKey:

@@ -7,24 +7,35 @@ be changed in place. Field names are Kubernetes' own in snake_case; the JSON nam
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-__all__ = ["ApiStruct", "ObjectMeta", "OwnerReference"]
+__all__ = ["ApiStruct", "ObjectMeta", "OwnerReference", "always"]
+
+T = TypeVar("T")
 
 
 class ApiStruct(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The base of all API types: frozen, keyword-only, camelCase on the wire, unset fields left out."""
 
 
+def always(default: T, *, name: str | None = None) -> T:
+    """A field that Kubernetes writes even when it has its zero value (no `omitempty` in Go), such as exitCode 0.
+
+    A value made by a factory is no default in msgspec's eyes, so `omit_defaults` keeps it.
+    """
+    made: T = field(default_factory=lambda: default, name=name)
+    return made
+
+
 class OwnerReference(ApiStruct, frozen=True):
     """Who owns an object (metadata.ownerReferences); at most one owner is the controller."""
 
-    api_version: str
-    kind: str
-    name: str
-    uid: str
+    api_version: str = always("")
+    kind: str = always("")
+    name: str = always("")
+    uid: str = always("")
     controller: bool | None = None
     block_owner_deletion: bool | None = None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import field
 
-from podledger.api.meta import ApiStruct, ObjectMeta
+from podledger.api.meta import ApiStruct, ObjectMeta, always
 
 __all__ = [
     "ContainerState",
@@ -36,18 +36,18 @@ class ContainerStateWaiting(ApiStruct, frozen=True):
 class ContainerStateRunning(ApiStruct, frozen=True):
     """The container runs since `started_at`."""
 
-    started_at: datetime | None = None
+    started_at: datetime | None = always(None)
 
 
 class ContainerStateTerminated(ApiStruct, frozen=True):
     """The container ended. A signal n shows as exit code 128 + n, as a kubelet reports it."""
 
-    exit_code: int = 0
+    exit_code: int = always(0)
     signal: int = 0
     reason: str = ""
     message: str = ""
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
+    started_at: datetime | None = always(None)
+    finished_at: datetime | None = always(None)
     container_id: str = field(default="", name="containerID")
 
 
@@ -62,13 +62,13 @@ class ContainerState(ApiStruct, frozen=True):
 class ContainerStatus(ApiStruct, frozen=True):
     """What a kubelet reports of one container."""
 
-    name: str = ""
-    state: ContainerState = ContainerState()
-    last_state: ContainerState = ContainerState()
-    ready: bool = False
-    restart_count: int = 0
-    image: str = ""
-    image_id: str = field(default="", name="imageID")
+    name: str = always("")
+    state: ContainerState = always(ContainerState())
+    last_state: ContainerState = always(ContainerState())
+    ready: bool = always(False)
+    restart_count: int = always(0)
+    image: str = always("")
+    image_id: str = always("", name="imageID")
     container_id: str = field(default="", name="containerID")
     started: bool | None = None
     # Kept as they are; podledger does not use them.
@@ -83,11 +83,11 @@ class ContainerStatus(ApiStruct, frozen=True):
 class PodCondition(ApiStruct, frozen=True):
     """One of status.conditions of a pod, such as Ready or DisruptionTarget."""
 
-    type: str = ""
-    status: str = ""
+    type: str = always("")
+    status: str = always("")
     observed_generation: int = 0
-    last_probe_time: datetime | None = None
-    last_transition_time: datetime | None = None
+    last_probe_time: datetime | None = always(None)
+    last_transition_time: datetime | None = always(None)
     reason: str = ""
     message: str = ""
 
@@ -113,6 +113,7 @@ class PodStatus(ApiStruct, frozen=True):
     ephemeral_container_statuses: Any = None
     resize: str = ""
     resource_claim_statuses: Any = None
+    node_allocatable_resource_claim_statuses: Any = None
     extended_resource_claim_status: Any = None
     allocated_resources: Any = None
     resources: Any = None

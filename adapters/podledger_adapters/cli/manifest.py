@@ -90,6 +90,6 @@ def _objects(document: YamlDocument) -> Iterator[ManifestObject]:
 def _mapping(value: object, place: Place, field: str) -> Mapping[str, Any]:
     if isinstance(value, dict):
         return cast("dict[str, Any]", value)
-    what = "a list" if isinstance(value, list) else "a text" if isinstance(value, str) else f"a {type(value).__name__}"
-    text = f"is {what}, but must be an object with apiVersion, kind, metadata and spec"
+    words: dict[type, str] = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    text = f"is {words.get(type(value), 'a number')}, but must be an object with apiVersion, kind, metadata and spec"
     raise ManifestError([Fault(place, text, field)])

@@ -1,0 +1,116 @@
+"""The `podledger` command: what commands there are, and how every one of them ends.
+
+Commands are imported when they are used, so that `podledger --help` does not load a controller. Errors end here, in
+one line each on stderr and with the exit codes of `exit_code.py`; only an error of podledger's own gets a traceback,
+and only when it is asked for (`--debug`, or PODLEDGER_DEBUG=1).
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from podledger_adapters.cli.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+__all__ = ["main"]
+
+DEBUG_FLAG, DEBUG_VARIABLE = "--debug", "PODLEDGER_DEBUG"
+"""Both ask for tracebacks; the flag may stand anywhere before `--`."""
+
+HELP = """Kubernetes Jobs on this machine, counted exactly once, in a ledger that can be replayed."""
+EPILOGUE = """Examples:
+  podledger run job.yaml                   run a Job on this machine and wait for it
+  podledger run job.yaml --db jobs.db      keep a ledger: run it again to resume
+  podledger log info jobs.db               what is in a ledger
+
+Exit codes: 0 all well, 1 a Job failed or timed out, 2 wrong usage or bad input, 3 something could not be reached
+or opened, 130 after Ctrl-C, 143 after SIGTERM. Tracebacks of podledger's own errors: --debug, or PODLEDGER_DEBUG=1."""
+
+
+COMMANDS = {
+    "run": ("podledger_adapters.cli.run:app", "Run the Jobs of manifests and wait for them."),
+    "log": ("podledger_adapters.cli.log:app", "Look after a ledger."),
+}
+"""Each command's name, where it is found, and what it does."""
+
+
+def build_app() -> "App":
+    """The commands. Each is named by the place where it is found, and imported when it is used."""
+    from cyclopts import App
+
+    app = App(
+        name="podledger",
+        help=HELP,
+        help_epilogue=EPILOGUE,
+        help_format="plaintext",
+        help_formatter="plain",
+        version=lambda: f"podledger {version('podledger')}",
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+    )
+    app.command(
+        "podledger_adapters.cli.run:run_command", name="run", help="Run the Jobs of manifests and wait for them."
+    )
+    app.command("podledger_adapters.cli.log:app", name="log", help="Look after a ledger.")
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its code. `arguments` are those behind the command's name, by default sys.argv's."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = bool(os.environ.get(DEBUG_VARIABLE))
+    if DEBUG_FLAG in (words[: words.index("--")] if "--" in words else words):
+        words.remove(DEBUG_FLAG)
+        debug = True
+    try:
+        code = _run(words, debug=debug)
+    except KeyboardInterrupt:  # Before or after a command takes signals into its own hands.
+        code = int(ExitCode.INTERRUPTED)
+    try:
+        sys.stdout.flush()
+    except OSError:  # The reader is gone (`| head`); Python would say so once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)
+
+
+def _run(words: Sequence[str], *, debug: bool) -> int:
+    from podledger_adapters.cli.explain import explain
+    from podledger_adapters.cli.writer import open_missing_descriptors
+
+    open_missing_descriptors()
+    try:
+        from cyclopts import CycloptsError
+    except ModuleNotFoundError as error:
+        return _missing(error)
+    try:
+        result = build_app()(words or ["--help"])
+    except CycloptsError as error:
+        command = " ".join(["podledger", *words[:1]]) if words and words[0] in COMMANDS else "podledger"
+        print(f"error: {str(error).rstrip('.')}; see {command} --help", file=sys.stderr)
+        return ExitCode.USAGE
+    except ModuleNotFoundError as error:
+        if debug or (error.name or "").startswith("podledger"):
+            raise
+        return _missing(error)
+    except Exception as error:
+        if debug:
+            raise
+        code, lines = explain(error)
+        for line in lines:
+            print(line, file=sys.stderr)
+        return code
+    return int(result) if isinstance(result, int) else ExitCode.OK
+
+
+def _missing(error: ModuleNotFoundError) -> int:
+    print(f"error: {error.name} is missing; install the command line: pip install 'podledger[cli]'", file=sys.stderr)
+    return ExitCode.UNREACHABLE
+
+
+if __name__ == "__main__":
+    main()

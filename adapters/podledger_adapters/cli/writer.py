@@ -1,0 +1,81 @@
+"""How a run's output reaches a pipe or a file: bytes as they are, notes as lines. `live.py` does the terminal.
+
+A reader that went away (`| head`) ends the output, not the Jobs: the rest is dropped, and said once on stderr.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from podledger_adapters.cli.progress import JobProgress, PlainProgress
+
+__all__ = ["LineWriter", "open_missing_descriptors", "write_all"]
+
+
+class LineWriter:
+    """Logs to one stream, notes and occasional progress to another."""
+
+    def __init__(self, logs: BinaryIO, notes: BinaryIO) -> None:
+        self._logs: BinaryIO | None = logs
+        self._notes: BinaryIO | None = notes
+        self._progress = PlainProgress()
+
+    def logs(self, data: bytes) -> None:
+        """Write whole lines as they are."""
+        if self._logs is None:
+            return
+        refused = write_all(self._logs, data)
+        if refused is not None:
+            self._logs = None
+            self.note(f"warning: the pods' output cannot be written ({refused}); the Jobs go on without it")
+
+    def note(self, text: str) -> None:
+        """Write one line."""
+        if self._notes is not None and write_all(self._notes, f"{text}\n".encode(errors="replace")) is not None:
+            self._notes = None
+
+    def progress(self, jobs: Sequence[JobProgress]) -> None:
+        """Write what is worth a line."""
+        for line in self._progress.lines(jobs, time.monotonic()):
+            self.note(line)
+
+    def close(self) -> None:
+        """Nothing is left behind in a pipe."""
+
+
+def write_all(stream: BinaryIO, data: bytes) -> str | None:
+    """Write and flush; why not, where the other end is gone or the disk behind it is full."""
+    try:
+        stream.write(data)
+        stream.flush()
+    except (OSError, ValueError) as error:
+        _disconnect(stream)
+        return (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return None
+
+
+def _disconnect(stream: BinaryIO) -> None:
+    """Keep Python from flushing the rest at its end, which would end the process with a message of its own."""
+    if stream in (getattr(sys.stdout, "buffer", None), getattr(sys.stderr, "buffer", None)):
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, stream.fileno())
+        os.close(devnull)
+
+
+def open_missing_descriptors() -> None:
+    """Where stdin, stdout or stderr was closed (`>&-`), put /dev/null there: the next file opened would get its number.
+
+    Python itself keeps None for the stream; output then goes nowhere, as was asked.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number is this one
+    # typeshed says they are never None, Python's documentation that they may be.
+    if getattr(sys, "stdout", None) is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 (lives as long as the process)
+    if getattr(sys, "stderr", None) is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 (lives as long as the process)

@@ -1,0 +1,87 @@
+"""What must hold of the log at every position: it is one unbroken chain, counts a uid once, and its decisions replay.
+
+Reads each ledger's rows as they are stored, and folds them itself, from zero, beside the controller. What must hold of
+the cluster is `cluster_oracle.py`.
+"""
+
+from collections.abc import Sequence
+
+from podledger.event import Event, StreamStarted
+from podledger.job import event as ev
+from podledger.job.decision import decide, proceed
+from podledger.job.fold import fold
+from podledger.job.state import JobState
+from podledger.log.codec import GENESIS, StoredBatch, check_link, decode_batch
+from podledger.log.memory import MemoryLedger
+from tests.simulation.cluster_oracle import violated
+
+__all__ = ["LogOracle"]
+
+STREAM = "main"
+
+
+class LogOracle:
+    """Follows one ledger. `rules` are the rules by which pods were judged uncounted or let go, by uid."""
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self._ledger = ledger
+        self._rows_read = 0
+        self._position, self._chain, self._epoch = 0, GENESIS, 0
+        self._seed = ""
+        self.states: dict[str, JobState] = {}
+        self._folded_to: dict[str, int] = {}
+        self._counted: dict[str, int] = {}
+        self.rules: dict[str, str] = {}
+
+    def check(self) -> None:
+        """Read what was stored since the last call."""
+        rows = self._ledger.rows.get(STREAM, [])
+        while self._rows_read < len(rows):
+            self._read(rows[self._rows_read])
+            self._rows_read += 1
+
+    def _read(self, row: StoredBatch) -> None:
+        check_link(row, STREAM, self._position, self._chain)
+        if row.epoch < self._epoch:
+            violated(f"position {row.first} was appended under epoch {row.epoch} after epoch {self._epoch} had begun")
+        events = decode_batch(row).events
+        for offset, event in enumerate(events):
+            if isinstance(event, ev.SyncDecided):
+                self._replay(event, events[offset:], row.first + offset)
+            self._fold(event, row.first + offset)
+        self._position, self._chain, self._epoch = row.last, row.chain, row.epoch
+
+    def _fold(self, event: Event, position: int) -> None:
+        match event:
+            case StreamStarted():
+                self._seed = event.seed
+            case ev.JobSet() | ev.JobMissing() if event.job not in self.states:
+                self.states[event.job] = JobState(
+                    uid=event.job, namespace=event.namespace, name=event.name, seed=self._seed
+                )
+            case ev.PodCounted():
+                first = self._counted.setdefault(event.pod, position)
+                if first != position:
+                    violated(f"{event.pod} is counted at position {first} and again at {position}: {event}")
+                if event.as_ in ("none", "ignored"):
+                    self.rules[event.pod] = event.rule
+            case ev.DeleteIntended() if event.release:
+                self.rules[event.pod] = event.rule
+            case _:
+                pass
+        if isinstance(event, ev.JobEvent):
+            fold(self.states[event.job], event)
+            self._folded_to[event.job] = position
+
+    def _replay(self, head: ev.SyncDecided, behind: Sequence[Event], position: int) -> None:
+        """The decision that begins here, taken again from the fold, must be the same."""
+        state = self.states[head.job]
+        if self._folded_to[head.job] > head.position:
+            violated(
+                f"position {position}: decided at {head.position}, but the Job went on to {self._folded_to[head.job]}"
+            )
+        take = decide if head.starts else proceed
+        again = take(state, head.now_s, position=head.position)
+        found = tuple(behind[: len(again.events)])
+        if found != again.events:
+            violated(f"position {position}: the log has {found}, replayed it is {again.events}")

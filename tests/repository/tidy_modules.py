@@ -36,12 +36,9 @@ def dead_modules(files: Sequence[PythonFile]) -> Iterator[str]:
             targets = {module, f"{module}.{name}"}
             # What only tests import is dead, unless it is itself part of the tests.
             imported |= {target for target in targets if target.startswith("tests.")} if is_test else targets
-        # A module may also be started by its name, as a pod's shim is.
-        imported |= {
-            node.value
-            for node in ast.walk(file.tree)
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value
-        }
+        # A module may also be named by a string: started with `-m` as a pod's shim is, or imported when it is used.
+        strings = (node.value for node in ast.walk(file.tree) if isinstance(node, ast.Constant))
+        imported |= {text.partition(":")[0] for text in strings if isinstance(text, str)}
     for file in files:
         stem = file.path.stem
         if stem in ENTRY_NAMES or stem.startswith(ENTRY_PREFIXES) or file.path.parts[0] == "examples":

@@ -1,0 +1,308 @@
+"""A cluster inside this process: the object store, somebody who runs its pods, and its housekeeping.
+
+`LocalCluster` is `podledger.ports.Cluster` for the controller and a small client for users. What a call does to the
+store is `store/perform.py`; how pods are run is `nodes/`.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from types import TracebackType
+from typing import Self, cast
+
+import anyio
+from msgspec.structs import replace
+
+from podledger.api.job import Job, JobKey, JobSpec
+from podledger.api.kubernetes_event import KubernetesEvent
+from podledger.api.pod import Pod
+from podledger.clock import VirtualClock
+from podledger.errors import ClusterError
+from podledger.job.command import Command
+from podledger.ports import Change, Clock, Gone, Kind, ListBegan, ListEnded, Node, Outcome, Seen, Unknown
+from podledger_adapters.nodes.behaviour import Behaviour
+from podledger_adapters.nodes.kubelet import Kubelet
+from podledger_adapters.nodes.simulated import SimulatedNode
+from podledger_adapters.store import ApiError, ObjectStore, StoreChange
+from podledger_adapters.store.api_error import StoreUnavailable, not_found
+from podledger_adapters.store.deletion import DeleteOptions
+from podledger_adapters.store.event_recorder import EVENT_LIFE, EventRecorder
+from podledger_adapters.store.garbage import GarbageCollector
+from podledger_adapters.store.housekeeping import keep_house
+from podledger_adapters.store.kinds import RESOURCES, Propagation
+from podledger_adapters.store.perform import perform
+from podledger_adapters.store.pod_garbage import PodGarbageCollector
+from podledger_adapters.store.tracking import TrackingCleanup
+
+__all__ = ["LocalCluster"]
+
+WATCHED: Sequence[tuple[Kind, type[Job] | type[Pod]]] = (("Job", Job), ("Pod", Pod))
+
+
+class LocalCluster:
+    """ObjectStore + Node. Use it with `async with`, which may be entered and left in different tasks.
+
+    Without a node pods stay as they are until somebody patches their status (see `nodes/manual.py`). When anything of
+    the cluster fails, the next call and leaving raise ClusterError with the failure as its cause.
+    """
+
+    def __init__(self, store: ObjectStore, node: Node | None = None, *, clock: Clock) -> None:
+        self.store = store
+        self.node = node
+        self.clock = clock
+        self._recorder = EventRecorder(store, clock)
+        self._task: asyncio.Task[None] | None = None
+        self._leave = anyio.Event()
+        self._failure: BaseException | None = None
+
+    @classmethod
+    def simulated(
+        cls,
+        seed: int = 7,
+        *,
+        clock: Clock | None = None,
+        behaviour: Behaviour | None = None,
+        capacity: int | None = None,
+    ) -> Self:
+        """A cluster in memory whose pods act as if, by default in virtual time and all of them succeeding at once.
+
+        The same seed, calls and times give the same uids, names and outcomes. `behaviour`: see `nodes/behaviour.py`.
+        """
+        clock = clock or VirtualClock()
+        node = SimulatedNode(clock, seed=seed, behaviour=behaviour, capacity=capacity)
+        return cls(ObjectStore(clock, seed=seed), node, clock=clock)
+
+    @classmethod
+    def manual(cls, seed: int = 7, *, clock: Clock | None = None) -> Self:
+        """A cluster in memory, by default in virtual time, whose pods somebody moves by hand (`nodes/manual.py`)."""
+        clock = clock or VirtualClock()
+        return cls(ObjectStore(clock, seed=seed), clock=clock)
+
+    # ---- running -----------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._task is not None:
+            raise RuntimeError("a LocalCluster is entered once; make another one")
+        started = anyio.Event()
+        # A task of its own, since a task group must be left by the task that entered it, and fixtures do otherwise.
+        self._task = asyncio.get_running_loop().create_task(self._run(started), name="podledger local cluster")
+        self._task.add_done_callback(lambda _: started.set())
+        await started.wait()
+        self._require_running()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        self._leave.set()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([self._task])
+        if self._failure is not None and error is None:
+            raise self._stopped()
+
+    async def _run(self, started: anyio.Event) -> None:
+        try:
+            async with anyio.create_task_group() as tasks:
+                keepers = (
+                    GarbageCollector(self.store),
+                    PodGarbageCollector(self.store),
+                    TrackingCleanup(self.store),
+                )
+                await tasks.start(keep_house, self.store, keepers)
+                if self.node is not None:
+                    await tasks.start(Kubelet(self.store, self.node).run)
+                started.set()
+                await self._leave.wait()
+                tasks.cancel_scope.cancel()
+        except Exception as error:
+            self._failure = _only(error)
+            self.store.fail(self._stopped())
+
+    def _stopped(self) -> ClusterError:
+        error = ClusterError(f"the local cluster stopped: {self._failure}")
+        error.__cause__ = self._failure
+        return error
+
+    def _require_running(self) -> None:
+        if self._failure is not None:
+            raise self._stopped()
+        if self._task is None or self._task.done():
+            raise ClusterError("the local cluster does not run; use it inside `async with cluster:`")
+
+    # ---- the Cluster port --------------------------------------------------------------------------------------
+
+    async def identity(self) -> str:
+        """The store's own id: the uid of its namespace kube-system."""
+        return self.store.identity
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
+        """List and watch Jobs and pods. One that fell too far behind is given the lists again."""
+        self._require_running()
+        async with aclosing(self._changes()) as changes:
+            yield changes
+
+    async def _changes(self) -> AsyncGenerator[Sequence[Change]]:
+        while True:
+            watch = self.store.watch()
+            try:
+                yield await self._list()
+                async for changes in watch:
+                    if translated := _translated(changes):
+                        yield translated
+            except ApiError as error:
+                if error.code != 410:
+                    raise
+            finally:
+                watch.close()
+
+    async def _list(self) -> Sequence[Change]:
+        version = str(self.store.revision)
+        listed: list[Change] = []
+        for kind, type_ in WATCHED:
+            listed.append(ListBegan(kind))
+            listed += map(Seen, self.store.table(type_).sorted())
+            listed.append(ListEnded(kind, version))
+        await self.store.durable()
+        return listed
+
+    async def perform(self, commands: Sequence[Command]) -> Sequence[Outcome]:
+        """Make these calls, in order; see `store/perform.py`. Raises ClusterError when the cluster stopped."""
+        self._require_running()
+        with self.store.batch() as batch:
+            outcomes = [perform(self.store, self._recorder, batch, command) for command in commands]
+        try:
+            await batch.durable()
+        except StoreUnavailable as error:
+            return [Unknown(str(error))] * len(outcomes)
+        return outcomes
+
+    async def get_job(self, key: JobKey) -> Job | None:
+        """The Job as it is now."""
+        self._require_running()
+        job = self.store.find(Job, key)
+        await self.store.durable()
+        return job
+
+    # ---- for users ---------------------------------------------------------------------------------------------
+
+    async def submit(self, job: Job) -> Job:
+        """Create a Job, by default in namespace `default`; the Job as stored.
+
+        Raises InvalidObject with everything that is wrong, ApiError (AlreadyExists).
+        """
+        self._require_running()
+        if not job.metadata.namespace:
+            job = replace(job, metadata=replace(job.metadata, namespace="default"))
+        with self.store.batch() as batch:
+            created = batch.create(job)
+        await batch.durable()
+        return created
+
+    async def update_job_spec(self, key: JobKey, change: Callable[[JobSpec], JobSpec]) -> Job:
+        """Change a Job's spec, such as its `suspend` or `parallelism`; the Job as stored.
+
+        `change` gets the spec as it is now. Raises ApiError (NotFound), InvalidObject.
+        """
+        self._require_running()
+        with self.store.batch() as batch:
+            updated = batch.modify(Job, key, lambda job: replace(job, spec=change(job.spec)))
+        await batch.durable()
+        return updated
+
+    async def delete_job(self, key: JobKey, *, propagation: Propagation = "Background") -> None:
+        """Delete a Job: with its pods (Background, Foreground: pods first), or without (Orphan). Raises ApiError."""
+        self._require_running()
+        with self.store.batch() as batch:
+            batch.delete(Job, key, DeleteOptions(propagation=propagation))
+        await batch.durable()
+
+    async def list_jobs(self, namespace: str | None = None) -> Sequence[Job]:
+        """The Jobs of a namespace, by default of all, by namespace and name."""
+        self._require_running()
+        jobs = self.store.table(Job).sorted(namespace)
+        await self.store.durable()
+        return jobs
+
+    async def list_pods(self, job_uid: str) -> Sequence[Pod]:
+        """The pods that name this Job as an owner, oldest first."""
+        self._require_running()
+        pods = self.store.table(Pod).dependents(job_uid)
+        await self.store.durable()
+        return pods
+
+    async def kubernetes_events(self, key: JobKey) -> Sequence[KubernetesEvent]:
+        """What was told about a Job of this name in the last hour, oldest first."""
+        self._require_running()
+        now = self.store.timestamp()
+        events = [
+            event
+            for event in self.store.table(KubernetesEvent)
+            if (event.involved_object.namespace, event.involved_object.name) == key
+            and event.last_timestamp is not None
+            and now - event.last_timestamp < EVENT_LIFE
+        ]
+        await self.store.durable()
+        return events
+
+    async def logs(
+        self, namespace: str, pod: str, container: str = "", *, follow: bool = False
+    ) -> AsyncIterator[bytes]:
+        """What a container wrote, by default the pod's only one; with `follow` until it has ended.
+
+        Raises ApiError: NotFound, or BadRequest where the container is not known or has not started.
+        """
+        self._require_running()
+        stored = self.store.find(Pod, (namespace, pod))
+        if stored is None:
+            raise not_found(RESOURCES[Pod], pod)
+        name = _container(stored, container)
+        if self.node is None or stored.spec.node_name != self.node.name:
+            why = f'container "{name}" in pod "{pod}" is not available'
+            raise ApiError(400, "BadRequest", why)
+        try:
+            async for chunk in self.node.logs(stored.metadata.uid, name, follow=follow):
+                yield chunk
+        except KeyError:
+            why = f'container "{name}" in pod "{pod}" is waiting to start: ContainerCreating'
+            raise ApiError(400, "BadRequest", why) from None
+
+
+def _translated(changes: Sequence[StoreChange]) -> list[Change]:
+    """The store's changes as the controller wants them: Jobs and pods only."""
+    translated: list[Change] = []
+    for change in changes:
+        seen = change.object
+        if not isinstance(seen, Job | Pod):
+            continue
+        if change.removed:
+            metadata = seen.metadata
+            kind: Kind = "Job" if isinstance(seen, Job) else "Pod"
+            gone = Gone(kind, metadata.namespace, metadata.name, metadata.uid, metadata.resource_version)
+            translated.append(gone)
+        else:
+            translated.append(Seen(seen))
+    return translated
+
+
+def _container(pod: Pod, wanted: str) -> str:
+    base = pod.spec.base
+    regular = [container["name"] for container in base.get("containers", ())]
+    every = [*(container["name"] for container in base.get("initContainers", ())), *regular]
+    name = pod.metadata.name
+    if not wanted and len(every) > 1:
+        listed = " ".join(every)
+        why = f"a container name must be specified for pod {name}, choose one of: [{listed}]"
+        raise ApiError(400, "BadRequest", why)
+    if wanted and wanted not in every:
+        raise ApiError(400, "BadRequest", f"container {wanted} is not valid for pod {name}")
+    return wanted or regular[0]
+
+
+def _only(error: BaseException) -> BaseException:
+    """The one failure inside nested groups of one."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    failures = cast(BaseExceptionGroup[BaseException], error).exceptions
+    return _only(failures[0]) if len(failures) == 1 else error

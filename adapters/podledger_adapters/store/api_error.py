@@ -1,0 +1,71 @@
+"""What an API server answers when it refuses: code, reason, message and details, as a Kubernetes Status body.
+
+Violations of validation (422) are `podledger.errors.InvalidObject`; `status_body` writes both.
+"""
+
+from typing import Any
+
+from podledger.errors import ClusterError, InvalidObject, PodledgerError
+from podledger_adapters.store.kinds import RESOURCES, Resource
+
+__all__ = ["ApiError", "StoreUnavailable", "already_exists", "conflict", "expired", "not_found", "status_body"]
+
+
+class ApiError(PodledgerError):
+    """A refusal. `code` is the HTTP status, `reason` Kubernetes' CamelCase word for it (NotFound, Conflict, ...)."""
+
+    def __init__(
+        self, code: int, reason: str, message: str, *, resource: Resource | None = None, name: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.code, self.reason, self.message = code, reason, message
+        self.resource, self.name = resource, name
+        self.stale_uid = False
+        """Whether it was refused since another object has the name by now."""
+
+
+class StoreUnavailable(ClusterError):
+    """The ledger refused to store objects: the store acknowledges nothing more. The refusal is the cause."""
+
+
+def not_found(resource: Resource, name: str) -> ApiError:
+    """404: there is no such object."""
+    return ApiError(404, "NotFound", f'{resource.label} "{name}" not found', resource=resource, name=name)
+
+
+def already_exists(resource: Resource, name: str, *, terminating: bool) -> ApiError:
+    """409: the name is taken, perhaps by an object that is still being deleted."""
+    prefix = "object is being deleted: " if terminating else ""
+    message = f'{prefix}{resource.label} "{name}" already exists'
+    return ApiError(409, "AlreadyExists", message, resource=resource, name=name)
+
+
+def conflict(label: str, name: str, why: str, *, resource: Resource) -> ApiError:
+    """409: a precondition does not hold."""
+    message = f'Operation cannot be fulfilled on {label} "{name}": {why}'
+    return ApiError(409, "Conflict", message, resource=resource, name=name)
+
+
+def expired(asked: int, oldest: int) -> ApiError:
+    """410: changes this old are no longer kept; list again."""
+    return ApiError(410, "Expired", f"too old resource version: {asked} ({oldest})")
+
+
+def status_body(error: ApiError | InvalidObject) -> dict[str, Any]:
+    """The error as a v1 Status; empty fields are left out, as the API server does."""
+    body: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
+    details: dict[str, Any] = {}
+    if isinstance(error, InvalidObject):
+        resource = next((one for one in RESOURCES.values() if one.kind == error.kind), None)
+        group, label = (resource.group, resource.kind_label) if resource is not None else ("", error.kind)
+        code, reason, message = 422, "Invalid", label + str(error).removeprefix(error.kind)
+        causes = [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in error.causes]
+        details = {"name": error.name, "group": group, "kind": error.kind, "causes": causes}
+    else:
+        code, reason, message = error.code, error.reason, error.message
+        if error.resource is not None:
+            details = {"name": error.name, "group": error.resource.group, "kind": error.resource.plural}
+    body |= {"message": message, "reason": reason}
+    if details := {key: value for key, value in details.items() if value}:
+        body["details"] = details
+    return body | {"code": code}

@@ -1,0 +1,63 @@
+"""Runs the cluster's own small controllers over the store: one task, one watch, no polling.
+
+A keeper is told of every change and queues what it must do; it does so in batches, with pauses in which others run.
+The keepers are `garbage.py`, `pod_garbage.py` and `tracking.py`.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskStatus
+
+from podledger_adapters.store.batch import Batch
+from podledger_adapters.store.object_store import ObjectStore
+from podledger_adapters.store.watch import StoreChange
+
+__all__ = ["Keeper", "keep_house"]
+
+WRITES = 500
+"""Objects a keeper treats before others get their turn."""
+
+
+class Keeper(Protocol):
+    """One small controller."""
+
+    def see(self, changes: Sequence[StoreChange]) -> None:
+        """Queue what these changes ask for. At the start every object is shown as if it were added."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is queued."""
+        ...
+
+    def work(self, batch: Batch, limit: int) -> None:
+        """Treat up to `limit` queued objects, judged by what is stored now."""
+        ...
+
+
+async def keep_house(
+    store: ObjectStore, keepers: Sequence[Keeper], *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    """Let the keepers work until cancelled. Raises StoreUnavailable when the store broke."""
+    watch = store.watch()
+    try:
+        everything = [StoreChange(stored, None) for stored in store.objects()]
+        for keeper in keepers:
+            keeper.see(everything)
+        del everything
+        task_status.started()
+        while True:
+            while any(keeper.busy for keeper in keepers):
+                with store.batch() as batch:
+                    for keeper in keepers:
+                        keeper.work(batch, WRITES)
+                await batch.durable()
+                await anyio.lowlevel.checkpoint()
+            changes = await watch.next()
+            for keeper in keepers:
+                keeper.see(changes)
+    finally:
+        watch.close()

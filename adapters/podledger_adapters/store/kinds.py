@@ -1,0 +1,67 @@
+"""The kinds the store holds, and what differs between them: names, deletion, and the rules of creating and updating.
+
+A new kind is a type, an entry in `RESOURCES` and its rules. What is common to all kinds is `batch.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from podledger.api.job import Job
+from podledger.api.kubernetes_event import KubernetesEvent
+from podledger.api.namespace import Namespace
+from podledger.api.pod import Pod
+
+__all__ = ["RESOURCES", "Kind", "Propagation", "Resource", "StoredObject", "resource_of"]
+
+StoredObject = Job | Pod | KubernetesEvent | Namespace
+Kind = Literal["Job", "Pod", "Event", "Namespace"]
+Propagation = Literal["Background", "Foreground", "Orphan"]
+
+
+class Resource(Struct, frozen=True):
+    """A kind, as the API names it. `propagation` is what a deletion does that says nothing of dependents."""
+
+    kind: Kind
+    type: type[StoredObject]
+    plural: str
+    group: str = ""
+    version: str = "v1"
+    namespaced: bool = True
+    propagation: Propagation = "Background"
+
+    @property
+    def api_version(self) -> str:
+        """`batch/v1`, for the core group `v1`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def label(self) -> str:
+        """How error messages call the resource: `jobs.batch`, `pods`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def kind_label(self) -> str:
+        """How error messages call the kind: `Job.batch`, `Pod`."""
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+
+RESOURCES: Mapping[type[object], Resource] = {
+    resource.type: resource
+    for resource in (
+        # batch/v1 Jobs keep their pods unless told otherwise: a default of the API's first days.
+        Resource(kind="Job", type=Job, plural="jobs", group="batch", propagation="Orphan"),
+        Resource(kind="Pod", type=Pod, plural="pods"),
+        Resource(kind="Event", type=KubernetesEvent, plural="events"),
+        Resource(kind="Namespace", type=Namespace, plural="namespaces", namespaced=False),
+    )
+}
+
+
+def resource_of(api_version: str, kind: str) -> Resource | None:
+    """The resource an owner reference speaks of, or None if the store holds no such kind."""
+    for resource in RESOURCES.values():
+        if resource.kind == kind and resource.api_version == api_version:
+            return resource
+    return None

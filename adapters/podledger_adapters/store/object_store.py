@@ -1,0 +1,136 @@
+"""The store itself: its tables, its one revision counter, and when a batch of writes becomes visible.
+
+Writes are `batch.py`, changes and their history `watch.py`, keeping objects in a ledger `journal.py`.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar, cast
+
+from podledger.api.meta import ObjectMeta
+from podledger.api.namespace import Namespace
+from podledger.ports import Clock
+from podledger_adapters.store.batch import Batch
+from podledger_adapters.store.kinds import RESOURCES, StoredObject
+from podledger_adapters.store.rules import PodTemplates
+from podledger_adapters.store.table import ObjectKey, Table
+from podledger_adapters.store.watch import ChangeStream, StoreChange, StoreWatch
+
+__all__ = ["ObjectStore"]
+
+T = TypeVar("T", bound=StoredObject)
+
+NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+SUFFIX_LENGTH = 5
+IDENTITY_NAMESPACE = "kube-system"
+FIRST_NAMESPACES = ("default", IDENTITY_NAMESPACE)
+
+
+class ObjectStore:
+    """An in-process Kubernetes API, in memory.
+
+    Stored objects are immutable and shared with everyone who reads them. With a `seed`, uids and generated names are
+    drawn from it, so that the same calls at the same times give the same store.
+    """
+
+    def __init__(self, clock: Clock, *, seed: int | None = None) -> None:
+        self._clock = clock
+        self._random: random.Random = random.SystemRandom() if seed is None else random.Random(seed)
+        self._tables: dict[type[object], object] = {kind: Table[StoredObject]() for kind in RESOURCES}
+        self._revision = 0
+        self._stream = ChangeStream(0)
+        self._batch_open = False
+        self.templates = PodTemplates()
+        self._second = 0
+        self._timestamp = datetime.fromtimestamp(0, UTC)
+        self._found()
+
+    def _found(self) -> None:
+        """Make what every cluster has from its first moment on."""
+        with self.batch() as batch:
+            for name in FIRST_NAMESPACES:
+                batch.create(Namespace(metadata=ObjectMeta(name=name)))
+
+    @property
+    def identity(self) -> str:
+        """The cluster's own id: the uid of namespace kube-system, as for any Kubernetes."""
+        namespace = self.find(Namespace, ("", IDENTITY_NAMESPACE))
+        assert namespace is not None, "made with the store, and nothing removes it"
+        return namespace.metadata.uid
+
+    # ---- reading ---------------------------------------------------------------------------------------------
+
+    def table(self, kind: type[T]) -> Table[T]:
+        """The objects of a kind, batches that are not yet durable included; see `durable`."""
+        return cast(Table[T], self._tables[kind])
+
+    def find(self, kind: type[T], key: ObjectKey) -> T | None:
+        """The object of this namespace and name, or None."""
+        return self.table(kind).get(key)
+
+    def objects(self) -> Iterator[StoredObject]:
+        """Every object, kind by kind, oldest first."""
+        for kind in self._tables:
+            yield from cast(Table[StoredObject], self._tables[kind])
+
+    def dependents(self, owner_uid: str) -> list[StoredObject]:
+        """The objects of any kind that name this uid as an owner."""
+        tables = (cast(Table[StoredObject], table) for table in self._tables.values())
+        return [dependent for table in tables for dependent in table.dependents(owner_uid)]
+
+    @property
+    def revision(self) -> int:
+        """The revision of the last write, durable or not."""
+        return self._revision
+
+    def watch(self, after: int | None = None) -> StoreWatch:
+        """Every change after a revision, by default after the last write. Raises ApiError (410 Expired)."""
+        return self._stream.watch(self._revision if after is None else after)
+
+    async def durable(self, revision: int | None = None) -> None:
+        """Wait until all writes up to a revision, by default the last one, are as safe as the store makes them."""
+
+    def fail(self, failure: Exception) -> None:
+        """Tell watchers that nothing more will come, and why."""
+        self._stream.fail(failure)
+
+    # ---- writing ---------------------------------------------------------------------------------------------
+
+    def batch(self) -> Batch:
+        """Make writes: `with store.batch() as batch: batch.create(...)`, then `await batch.durable()`."""
+        return Batch(self)
+
+    def begin(self) -> None:
+        """Called by a batch that opens."""
+        assert not self._batch_open, "batches do not nest, and nothing is awaited inside one"
+        self._batch_open = True
+
+    def commit(self, changes: Sequence[StoreChange]) -> int:
+        """Called by a batch that ends; the revision it ended at."""
+        self._batch_open = False
+        if changes:
+            self._stream.publish(changes, self._revision)
+        return self._revision
+
+    def next_revision(self) -> str:
+        """The resourceVersion of the write being made."""
+        self._revision += 1
+        return str(self._revision)
+
+    def new_uid(self) -> str:
+        """A random (version 4) UUID."""
+        bits = self._random.getrandbits(128) & ~(0xF000 << 64) | (0x4000 << 64)
+        text = f"{bits & ~(0xC000 << 48) | (0x8000 << 48):032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    def name_suffix(self) -> str:
+        """What follows generateName."""
+        return "".join(self._random.choices(NAME_LETTERS, k=SUFFIX_LENGTH))
+
+    def timestamp(self) -> datetime:
+        """Now, in whole seconds as the API has it; objects of the same second share it."""
+        second = int(self._clock.now())
+        if second != self._second:
+            self._second, self._timestamp = second, datetime.fromtimestamp(second, UTC)
+        return self._timestamp

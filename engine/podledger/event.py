@@ -16,6 +16,7 @@ __all__ = [
     "EventsCompacted",
     "ListGap",
     "StreamEvent",
+    "StreamRecord",
     "StreamStarted",
 ]
 

@@ -13,7 +13,7 @@ from typing import Self
 
 from podledger.errors import LedgerLocked
 
-__all__ = ["LedgerLock", "lock_path"]
+__all__ = ["LedgerLock", "last_writer", "lock_path"]
 
 TEXT_LIMIT = 512
 
@@ -38,12 +38,8 @@ class LedgerLock:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = os.pread(descriptor, TEXT_LIMIT, 0).decode(errors="replace").strip()
-                since = datetime.fromtimestamp(int(os.fstat(descriptor).st_mtime), UTC).isoformat()
-                raise LedgerLocked(
-                    f"{ledger}: being written by {holder or 'another process'} since {since}; stop it, or use "
-                    "another --db"
-                ) from None
+                holder = _who_and_when(descriptor)
+                raise LedgerLocked(f"{ledger}: being written by {holder}; stop it, or use another --db") from None
             text = f"process {os.getpid()} on {socket.gethostname()}\n".encode()
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, text[:TEXT_LIMIT], 0)
@@ -57,3 +53,21 @@ class LedgerLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def last_writer(ledger: Path) -> str | None:
+    """Who took the lock last, and when: the present writer, if there is one. None if nobody is known."""
+    try:
+        descriptor = os.open(lock_path(ledger), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return _who_and_when(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _who_and_when(descriptor: int) -> str:
+    holder = os.pread(descriptor, TEXT_LIMIT, 0).decode(errors="replace").strip()
+    since = datetime.fromtimestamp(int(os.fstat(descriptor).st_mtime), UTC).isoformat()
+    return f"{holder or 'another process'} since {since}"

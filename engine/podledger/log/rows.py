@@ -7,7 +7,7 @@ from podledger.log.codec import CHAIN_BYTES, GENESIS, StoredBatch, check_link, d
 from podledger.log.stream import Head
 from podledger.ports import LogBatch
 
-__all__ = ["chain_at", "check_row", "fact", "keep_fact", "load_heads", "read_portion", "rows_behind"]
+__all__ = ["BATCH_COLUMNS", "chain_at", "check_row", "fact", "keep_fact", "load_heads", "read_portion", "rows_behind"]
 
 BATCH_COLUMNS = "stream, first, last, epoch, id, digests, body, checksum, chain"
 

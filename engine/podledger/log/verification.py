@@ -1,0 +1,220 @@
+"""Checks a whole ledger: file, rows, digests, chain, positions, ends, blanks, snapshots. Blocking, read only.
+
+What the events mean (fold, invariants, decisions) is `podledger.replay`'s matter. Rows are read in the order they lie
+in the table and not through its indexes, which could lead around a damaged one; the indexes are checked against them.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+
+from msgspec import Struct
+
+from podledger.errors import DamagedLog, NewerSchema
+from podledger.event import EventsCompacted
+from podledger.log.codec import GENESIS, StoredBatch, bad_digests, check_link, decode_batch
+from podledger.log.file import connect_reader, translated
+from podledger.log.ranges import Ranges
+from podledger.log.rows import BATCH_COLUMNS, check_row, load_heads
+from podledger.log.snapshot import load_snapshots
+from podledger.log.stream import Head
+
+__all__ = ["FAULT_LIMIT", "Fault", "Verification", "VerifiedStream", "verify_ledger"]
+
+FAULT_LIMIT = 100
+"""So many faults are listed; what follows the first is often its consequence."""
+
+
+class Fault(Struct, frozen=True):
+    """Something that is not as it was written. `position` is the first event concerned, None for the file itself."""
+
+    stream: str
+    position: int | None
+    text: str
+
+
+class VerifiedStream(Struct, frozen=True):
+    """What was found of a stream."""
+
+    name: str
+    position: int
+    batches: int
+    blanked: int
+
+
+class Verification(Struct, frozen=True):
+    """All that was checked, and all that is wrong, in order of position within each stream."""
+
+    streams: tuple[VerifiedStream, ...]
+    snapshots: int
+    faults: tuple[Fault, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.faults
+
+
+def verify_ledger(path: str | PathLike[str]) -> Verification:
+    """Check everything. Raises NotALedger, NewerSchema, LogUnavailable when there is nothing to check."""
+    ledger = Path(path)
+    try:
+        connection = connect_reader(ledger)
+    except DamagedLog as fault:
+        return Verification((), 0, (Fault("", None, str(fault)),))
+    try:
+        with translated(ledger):
+            connection.execute("BEGIN")  # one view, however long it takes and whoever writes meanwhile
+            return _Check(connection).run()
+    except DamagedLog as fault:
+        return Verification((), 0, (Fault("", None, str(fault)),))
+    finally:
+        connection.close()
+
+
+class _StreamCheck:
+    """One stream while its rows go by."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.position, self.chain = 0, GENESIS
+        self.batches = 0
+        self.blanked = Ranges()
+        self.compacted = Ranges()
+
+    def see(self, row: StoredBatch) -> Iterator[Fault]:
+        """Check a row behind those seen, then go on from what it says, so that one fault is told once."""
+        self.batches += 1
+        try:
+            check_link(row, self.name, self.position, self.chain)
+        except DamagedLog as fault:
+            yield Fault(self.name, fault.position, str(fault))
+        self.position, self.chain = row.last, row.chain
+        try:
+            for position, blank in bad_digests(row):
+                if blank:
+                    self.blanked.add(position, position)
+                else:
+                    yield Fault(self.name, position, f"stream {self.name}: the event at position {position} is damaged")
+            for event in decode_batch(row).events:
+                if isinstance(event, EventsCompacted):
+                    for first, last in event.ranges:
+                        self.compacted.add(first, last)
+        except DamagedLog as fault:
+            yield Fault(self.name, fault.position, str(fault))
+        except NewerSchema as fault:
+            yield Fault(self.name, row.first, str(fault))
+
+    def end(self, head: Head | None) -> Iterator[Fault]:
+        """Check what only shows at the end: blanks nobody recorded, and the recorded end."""
+        for first, last in self.blanked.minus(self.compacted):
+            text = f"positions {first} to {last} are" if last > first else f"position {first} is"
+            yield Fault(self.name, first, f"stream {self.name}: {text} blank, but no compaction is recorded for it")
+        if head is None:
+            yield Fault(self.name, 1, f"stream {self.name}: the record of its end is missing")
+        elif head.position > self.position:
+            yield Fault(
+                self.name,
+                self.position + 1,
+                f"stream {self.name}: positions {self.position + 1} to {head.position} are missing at its end",
+            )
+        elif head.position < self.position:
+            yield Fault(
+                self.name,
+                head.position + 1,
+                f"stream {self.name}: its recorded end is position {head.position}, but it goes on behind it",
+            )
+        elif head.chain != self.chain:
+            position = max(self.position, 1)
+            yield Fault(self.name, position, f"stream {self.name}: the chain recorded as its end is another one")
+
+
+class _Check:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._streams: dict[str, _StreamCheck] = {}
+        self._faults: list[Fault] = []
+
+    def run(self) -> Verification:
+        """Everything, in an open transaction."""
+        self._check_rows()
+        heads = self._heads()
+        for name in heads:
+            self._stream(name)
+        snapshots = 0
+        for name, stream in sorted(self._streams.items()):
+            self._faults += stream.end(heads.get(name))
+            good, bad = load_snapshots(self._connection, name)
+            snapshots += len(good)
+            self._faults += [Fault(name, fault.position, str(fault)) for fault in bad]
+        self._check_file()
+        found = tuple(
+            VerifiedStream(name, stream.position, stream.batches, stream.blanked.count)
+            for name, stream in sorted(self._streams.items())
+        )
+        # The file's own faults last: those above say what they mean.
+        faults = sorted(
+            dict.fromkeys(self._faults), key=lambda fault: (fault.position is None, fault.stream, fault.position or 0)
+        )
+        return Verification(found, snapshots, tuple(faults[:FAULT_LIMIT]))
+
+    def _stream(self, name: str) -> _StreamCheck:
+        return self._streams.setdefault(name, _StreamCheck(name))
+
+    def _heads(self) -> dict[str, Head]:
+        try:
+            return load_heads(self._connection)
+        except DamagedLog as fault:
+            self._faults.append(Fault("", None, str(fault)))
+            return {}
+
+    def _check_rows(self) -> None:
+        """Read all rows as they lie in the table."""
+        latest = self._stream("main") if self._only_main() else None
+        cursor = self._connection.execute(f"SELECT rowid, {BATCH_COLUMNS} FROM batch NOT INDEXED ORDER BY rowid")
+        while True:
+            try:
+                values = cursor.fetchone()
+                if values is None:
+                    return
+                rowid, *columns = values
+                position = latest.position + 1 if latest else 1
+                row = check_row(tuple(columns), latest.name if latest else str(columns[0]), position)
+            except (sqlite3.DatabaseError, DamagedLog) as error:
+                name, position = (latest.name, latest.position + 1) if latest else ("", 1)
+                self._faults.append(
+                    Fault(name, position, f"stream {name}: the batch at position {position} cannot be read ({error})")
+                )
+                if isinstance(error, DamagedLog):
+                    continue
+                return
+            latest = self._stream(row.stream)
+            self._faults += latest.see(row)
+            self._check_index(rowid, row)
+            if len(self._faults) >= FAULT_LIMIT:
+                return
+
+    def _only_main(self) -> bool:
+        names = [name for (name,) in self._connection.execute("SELECT name FROM stream")]
+        return names == ["main"]
+
+    def _check_index(self, rowid: int, row: StoredBatch) -> None:
+        """The index by position must lead to this very row, or reading would miss it."""
+        try:
+            found = self._connection.execute(
+                "SELECT rowid FROM batch WHERE stream = ? AND last = ?", (row.stream, row.last)
+            ).fetchall()
+        except sqlite3.DatabaseError:
+            found = []
+        if found != [(rowid,)]:
+            text = f"stream {row.stream}: the index does not lead to the batch at position {row.first}"
+            self._faults.append(Fault(row.stream, row.first, text))
+
+    def _check_file(self) -> None:
+        """SQLite's own check of pages, indexes and constraints."""
+        try:
+            answers = [text for (text,) in self._connection.execute(f"PRAGMA integrity_check({FAULT_LIMIT})")]
+        except sqlite3.DatabaseError as error:
+            answers = [str(error)]
+        self._faults += [Fault("", None, f"the file: {text}") for text in answers if text != "ok"]

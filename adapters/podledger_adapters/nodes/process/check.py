@@ -1,33 +1,97 @@
-"""What the process node cannot run, found before anything is submitted. Pure.
+"""What the process node cannot run, found before anything is submitted, and what it runs without using. Pure.
 
 It takes a pod spec that Kubernetes would accept and says where this node would not do as told: a container without
-command, a volume of a kind that there is none of here, and so on. What is harmlessly without effect (the image) is
-not its matter.
+command, a volume of a kind that there is none of here, and so on. Each fault names the field and the way out.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from podledger.api.field_error import FieldError
+from podledger_adapters.nodes.process.check_container import Abilities, container_faults, forbidden
+from podledger_adapters.nodes.process.model import ProcessPodSpec, read_pod_spec
 
-__all__ = ["check_pod_spec"]
+__all__ = ["Abilities", "check_pod_spec", "unused_fields"]
+
+_VOLUME_KINDS = ("hostPath", "emptyDir")
+
+_UNUSED_OF_POD = (
+    "affinity",
+    "dnsConfig",
+    "dnsPolicy",
+    "hostAliases",
+    "hostIPC",
+    "hostPID",
+    "hostUsers",
+    "imagePullSecrets",
+    "nodeSelector",
+    "overhead",
+    "priorityClassName",
+    "resources",
+    "runtimeClassName",
+    "setHostnameAsFQDN",
+    "shareProcessNamespace",
+    "subdomain",
+    "topologySpreadConstraints",
+)
+_UNUSED_OF_CONTAINER = ("image", "ports", "resizePolicy")
+_UNUSED_OF_SECURITY = (
+    "appArmorProfile",
+    "capabilities",
+    "fsGroup",
+    "privileged",
+    "procMount",
+    "readOnlyRootFilesystem",
+    "seLinuxOptions",
+    "seccompProfile",
+    "supplementalGroups",
+    "sysctls",
+)
+_WITHOUT_MEANING = (None, False, "", "ClusterFirst")
+"""Values that ask for nothing; the last is the default of dnsPolicy."""
 
 
-def check_pod_spec(base: Mapping[str, Any], path: str = "spec") -> list[FieldError]:
-    """What stands against running it as processes; empty if nothing does. `path` is where the spec stands."""
-    return list(_faults(base, path))
+def check_pod_spec(base: Mapping[str, Any], path: str = "spec", abilities: Abilities | None = None) -> list[FieldError]:
+    """What stands against running it as processes; empty if nothing does.
+
+    `path` is where the spec stands in its document. `abilities` is what this machine can do (`host.abilities`); None
+    leaves out what depends on it. Raises InputError for a spec that Kubernetes would not have accepted.
+    """
+    return list(_faults(base, read_pod_spec(base), path, abilities))
 
 
-def _faults(base: Mapping[str, Any], path: str) -> Iterator[FieldError]:
+def _faults(
+    base: Mapping[str, Any], spec: ProcessPodSpec, path: str, abilities: Abilities | None
+) -> Iterator[FieldError]:
+    for kind, containers in (("initContainers", spec.init_containers or ()), ("containers", spec.containers)):
+        for index, container in enumerate(containers):
+            yield from container_faults(spec, container, f"{path}.{kind}[{index}]", abilities)
+    volumes: list[dict[str, Any]] = base.get("volumes") or []
+    for index, volume in enumerate(volumes):
+        for kind in volume:
+            if kind not in ("name", *_VOLUME_KINDS):
+                yield forbidden(
+                    f"{path}.volumes[{index}].{kind}", f"processes have volumes of {' and '.join(_VOLUME_KINDS)} only"
+                )
+    if base.get("ephemeralContainers"):
+        yield forbidden(f"{path}.ephemeralContainers", "processes have none")
+    if (system := "linux" if spec.os is None else spec.os.name) != "linux":
+        yield forbidden(f"{path}.os.name", f"{system} programs do not run here")
+
+
+def unused_fields(base: Mapping[str, Any], path: str = "spec") -> list[str]:
+    """The fields that are given and have no effect on processes, to be said once: images, isolation, scheduling."""
+    found = [f"{path}.{name}" for name in _UNUSED_OF_POD if base.get(name) not in _WITHOUT_MEANING]
+    found += _unused_security(base, path)
     for kind in ("initContainers", "containers"):
-        for index, container in enumerate(base.get(kind) or ()):
-            yield from _container_faults(container, f"{path}.{kind}[{index}]")
+        containers: list[dict[str, Any]] = base.get(kind) or []
+        for index, container in enumerate(containers):
+            where = f"{path}.{kind}[{index}]"
+            found += [f"{where}.{name}" for name in _UNUSED_OF_CONTAINER if container.get(name)]
+            found += _unused_security(container, where)
+    return found
 
 
-def _container_faults(container: Mapping[str, Any], path: str) -> Iterator[FieldError]:
-    if not container.get("command"):
-        yield _required(f"{path}.command", "processes have no image to take an entrypoint from; give the command")
-
-
-def _required(field: str, message: str) -> FieldError:
-    return FieldError(field, "FieldValueRequired", f"Required value: {message}")
+def _unused_security(owner: Mapping[str, Any], path: str) -> list[str]:
+    context: dict[str, Any] = owner.get("securityContext") or {}
+    return [f"{path}.securityContext.{name}" for name in _UNUSED_OF_SECURITY if context.get(name)]

@@ -6,13 +6,14 @@ environment takes none in Kubernetes.
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from decimal import Decimal
 
 from msgspec import Struct
 
 from podledger.api import Pod
 from podledger.api.quantity import Quantity
+from podledger_adapters.nodes.process.model import Container, ProcessPodSpec, ResourceRef, Resources
 
 __all__ = ["FIELDS", "RESOURCES", "NodeFacts", "container_env", "expand", "subscript"]
 
@@ -60,23 +61,22 @@ def subscript(path: str) -> tuple[str, str] | None:
     return None if match is None else (match[1], match[2])
 
 
-def container_env(pod: Pod, container: Mapping[str, Any], facts: NodeFacts) -> dict[str, str]:
+def container_env(pod: Pod, spec: ProcessPodSpec, container: Container, facts: NodeFacts) -> dict[str, str]:
     """The variables of `env`, in order; each may refer to those before it."""
     values: dict[str, str] = {}
-    for variable in container.get("env") or ():
-        source = variable.get("valueFrom")
+    for variable in container.env or ():
+        source = variable.value_from
         if source is None:
-            values[variable["name"]] = expand(variable.get("value") or "", values)
-            continue
-        if field := source.get("fieldRef"):
-            values[variable["name"]] = _field(pod, field["fieldPath"], facts)
-        elif resource := source.get("resourceFieldRef"):
-            values[variable["name"]] = _resource(pod, container, resource, facts)
-        # Else it is a secret or config map, and optional (`check` refuses others): there is none, so no variable.
+            values[variable.name] = expand(variable.value or "", values)
+        elif source.field_ref is not None:
+            values[variable.name] = _field(pod, spec, source.field_ref.field_path, facts)
+        elif source.resource_field_ref is not None:
+            values[variable.name] = _resource(spec, container, source.resource_field_ref, facts)
+        # Else it is of a secret or config map, and optional (`check` refuses others): there is none, so no variable.
     return values
 
 
-def _field(pod: Pod, path: str, facts: NodeFacts) -> str:
+def _field(pod: Pod, spec: ProcessPodSpec, path: str, facts: NodeFacts) -> str:
     if found := subscript(path):
         values = pod.metadata.labels if found[0] == "labels" else pod.metadata.annotations
         return values.get(found[1], "")
@@ -90,28 +90,24 @@ def _field(pod: Pod, path: str, facts: NodeFacts) -> str:
         case "spec.nodeName":
             return facts.name
         case "spec.serviceAccountName":
-            return str(pod.spec.base.get("serviceAccountName") or "default")
+            return spec.service_account_name or "default"
         case _:
             return facts.ip
 
 
-def _resource(pod: Pod, container: Mapping[str, Any], source: Mapping[str, Any], facts: NodeFacts) -> str:
+def _resource(spec: ProcessPodSpec, container: Container, source: ResourceRef, facts: NodeFacts) -> str:
     """As Kubernetes: rounded up to whole divisors; without a limit what the node has, without a request the limit's."""
-    named = source.get("containerName") or container["name"]
-    for other in _containers(pod):
-        if other["name"] == named:
-            container = other
-    kind, _, what = str(source["resource"]).partition(".")
-    resources = container.get("resources") or {}
-    given = (resources.get(kind) or {}).get(what)
-    if given is None and kind == "requests":
-        given = (resources.get("limits") or {}).get(what, 0)
+    if source.container_name:
+        named = [
+            each for each in (*(spec.init_containers or ()), *spec.containers) if each.name == source.container_name
+        ]
+        container = named[0] if named else container
+    resources = container.resources or Resources()
+    kind, _, what = source.resource.partition(".")
+    limit = (resources.limits or {}).get(what)
+    given = limit if kind == "limits" else (resources.requests or {}).get(what, limit if limit is not None else 0)
     if given is None:
         given = facts.cpus if what == "cpu" else facts.memory
-    divisor = Quantity.parse(str(source.get("divisor") or 1)).value or 1
-    return str(math.ceil(Quantity.parse(str(given)).value / divisor))
-
-
-def _containers(pod: Pod) -> Sequence[Mapping[str, Any]]:
-    base = pod.spec.base
-    return [*(base.get("initContainers") or ()), *(base.get("containers") or ())]
+    divisor = Decimal(1) if source.divisor is None else Quantity.parse(str(source.divisor)).value
+    # Kubernetes takes 0 for 1.
+    return str(math.ceil(Quantity.parse(str(given)).value / (divisor or 1)))

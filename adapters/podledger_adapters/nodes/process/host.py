@@ -3,12 +3,16 @@
 import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 
 from podledger.errors import InputError
+from podledger_adapters.nodes.process.check_container import Abilities
 from podledger_adapters.nodes.process.environment import NodeFacts
+from podledger_adapters.nodes.process.spawning import shim_command
 
-__all__ = ["PASSED_ON", "base_environment", "host_facts", "node_name"]
+__all__ = ["PASSED_ON", "abilities", "base_environment", "host_facts", "node_name"]
 
 PASSED_ON = ("PATH", "HOME", "USER", "LANG", "TMPDIR")
 """Variables of podledger's own environment that every container sees; all others must be asked for."""
@@ -49,3 +53,20 @@ def base_environment(environ: Mapping[str, str], pass_env: Sequence[str]) -> dic
         elif name in environ:
             values[name] = environ[name]
     return values
+
+
+def abilities(*, mounts: bool = True) -> Abilities:
+    """What this machine can do for pods. `mounts` False saves the trial, in a process of its own, of mounting."""
+    return Abilities(user=os.geteuid(), no_mounts=_no_mounts() if mounts else "")
+
+
+def _no_mounts() -> str:
+    if sys.platform != "linux":
+        return "this system has no mount namespaces"
+    trial = subprocess.run(
+        shim_command("mounts", "enter_namespace"), capture_output=True, text=True, check=False, cwd="/", env={}
+    )
+    if trial.returncode == 0:
+        return ""
+    last = (trial.stderr.strip().splitlines() or ["?"])[-1]
+    return f"the kernel refuses a mount namespace of the pod's own ({last})"

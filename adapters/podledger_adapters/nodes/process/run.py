@@ -6,10 +6,8 @@ did. Only what has no pidfd (macOS) and what outlives its shim for a moment is l
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import re
-import shutil
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -22,12 +20,19 @@ from podledger.api import Pod, PodStatus
 from podledger.errors import ClusterError, InputError
 from podledger.ports import PodReport, StopPod
 from podledger_adapters.nodes.process.check import check_pod_spec
+from podledger_adapters.nodes.process.directory import (
+    find_records,
+    open_root,
+    remove_records,
+    request_stops,
+    write_specs,
+)
 from podledger_adapters.nodes.process.shim.ending import none_ran
-from podledger_adapters.nodes.process.shim.record import PodRecord, ShimSpec, poke, write_json
+from podledger_adapters.nodes.process.shim.record import PodRecord, ShimSpec
 from podledger_adapters.nodes.process.spawning import Spawner
 from podledger_adapters.nodes.process.spec import NodeSettings, shim_spec
 from podledger_adapters.nodes.process.status import pod_status
-from podledger_adapters.nodes.process.watch import LINGER_S, Sighting, find_records, look_at, record_refusal
+from podledger_adapters.nodes.process.watch import LINGER_S, Sighting, look_at, record_refusal
 
 __all__ = ["NodeRun"]
 
@@ -78,7 +83,7 @@ class NodeRun:
     @asynccontextmanager
     async def open(cls, root: Path, settings: NodeSettings) -> AsyncGenerator["NodeRun"]:
         """Take the directory over and look at what is in it. Raises ClusterError."""
-        lock, wake_fd = await to_thread.run_sync(_open_root, root)
+        lock, wake_fd = await to_thread.run_sync(open_root, root)
         run: NodeRun | None = None
         try:
             run = cls(root, settings, await to_thread.run_sync(Spawner, root), wake_fd)
@@ -109,8 +114,14 @@ class NodeRun:
             # The closed pipe has told the shims; they need a moment to end their pods.
             with anyio.move_on_after(SHUTDOWN_S):
                 for known in self._pods.values():
-                    while not known.done and await to_thread.run_sync(known.record.locked):
-                        await anyio.sleep(LINGER_S)
+                    await self._until_ended(known)
+
+    async def _until_ended(self, known: _Known) -> None:
+        """Wait until nothing of the pod runs any more: it was told to end, so a moment."""
+        while True:
+            if known.done or not await to_thread.run_sync(known.record.locked):
+                return
+            await anyio.sleep(LINGER_S)
 
     # ---- what wakes it ----------------------------------------------------------------------------------------
 
@@ -254,7 +265,7 @@ class NodeRun:
             if faults := check_pod_spec(pod.spec.base):
                 known.requested = True
                 known.unfit = "; ".join(str(fault) for fault in faults)
-        failures = await to_thread.run_sync(_write_specs, [(known.record, known.spec) for known in new])
+        failures = await to_thread.run_sync(write_specs, [(known.record, known.spec) for known in new])
         for known in new:
             if failure := failures.get(known.record.uid):
                 await self._refuse(known, "FailedToStart", failure)
@@ -268,63 +279,14 @@ class NodeRun:
             (known.record, stop.grace_s) for stop in stops if (known := self._pods.get(stop.uid)) and not known.done
         ]
         if asked:
-            await to_thread.run_sync(_request_stops, asked)
+            await to_thread.run_sync(request_stops, asked)
 
     async def forget(self, uids: Sequence[str]) -> None:
         """As `Node.forget`."""
         gone = [known for uid in uids if (known := self._pods.get(uid)) is not None]
         await self.stop([StopPod(known.record.uid, 0) for known in gone])
         for known in gone:
-            while not known.done and await to_thread.run_sync(known.record.locked):
-                await anyio.sleep(LINGER_S)
+            await self._until_ended(known)
             self._unwatch(known)
             self._pods.pop(known.record.uid, None)
-        await to_thread.run_sync(_remove, [known.record for known in gone])
-
-
-def _open_root(root: Path) -> tuple[int, int]:
-    """Make and lock the directory; the lock and the FIFO that shims write to. Raises ClusterError."""
-    try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with contextlib.suppress(FileExistsError):
-                os.mkfifo(root / "wake", 0o600)
-            # For writing too, so that it never reads as ended.
-            return lock, os.open(root / "wake", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        except BaseException:
-            os.close(lock)
-            raise
-    except BlockingIOError as error:
-        raise ClusterError(f"{root}: another podledger runs pods in this directory; use another --db") from error
-    except OSError as error:
-        raise ClusterError(f"{root}: cannot be the directory of the pods: {error.strerror}") from error
-
-
-def _write_specs(pods: Sequence[tuple[PodRecord, ShimSpec]]) -> dict[str, str]:
-    """Make the pods' directories; by uid, why one could not be made."""
-    failures: dict[str, str] = {}
-    for record, spec in pods:
-        try:
-            os.makedirs(record.path, 0o700, exist_ok=True)  # noqa: PTH103
-            write_json(record.spec_path, spec, durable=False)
-        except OSError as error:
-            failures[record.uid] = f"cannot write {error.filename or record.path}: {error.strerror}"
-    return failures
-
-
-def _request_stops(stops: Sequence[tuple[PodRecord, int]]) -> None:
-    for record, grace_s in stops:
-        before = record.read_stop()
-        if before is not None and before["grace_s"] <= grace_s:
-            continue
-        with contextlib.suppress(FileNotFoundError):
-            write_json(record.stop_path, {"grace_s": float(grace_s)}, durable=False)
-            # A shim that is not there yet reads the file when it begins.
-            poke(record.control_path, "stop")
-
-
-def _remove(records: Sequence[PodRecord]) -> None:
-    for record in records:
-        shutil.rmtree(record.path, ignore_errors=True)
+        await to_thread.run_sync(remove_records, [known.record for known in gone])

@@ -13,13 +13,19 @@ from pathlib import Path
 import podledger_adapters
 from podledger.errors import ClusterError
 
-__all__ = ["Spawner"]
+__all__ = ["Spawner", "shim_command"]
 
-_PROGRAM = (
-    "import sys; sys.path.append(sys.argv.pop(1)); "
-    "from podledger_adapters.nodes.process.shim.spawner import main; main()"
-)
 _END_TIMEOUT_S = 5.0
+
+
+def shim_command(module: str, function: str, *arguments: str) -> list[str]:
+    """The command that calls a function of the shim's in a lean Python: nothing of this one's set-up reaches it."""
+    packages = Path(podledger_adapters.__file__).parent.parent
+    program = (
+        "import sys; sys.path.append(sys.argv.pop(1)); "
+        f"from {__package__}.shim.{module} import {function}; {function}()"
+    )
+    return [sys.executable, "-I", "-S", "-E", "-c", program, str(packages), *arguments]
 
 
 class Spawner:
@@ -28,8 +34,7 @@ class Spawner:
     def __init__(self, root: Path) -> None:
         """Start it. Raises ClusterError."""
         self._errors = root / "spawner.err"
-        packages = Path(podledger_adapters.__file__).parent.parent
-        command = [sys.executable, "-I", "-S", "-E", "-c", _PROGRAM, str(packages), str(root)]
+        command = shim_command("spawner", "main", str(root))
         try:
             with self._errors.open("wb") as errors:
                 self._process = subprocess.Popen(

@@ -4,14 +4,25 @@ Assumes a pod that `check` found nothing against; what only the running machine 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from decimal import Decimal
 
 from msgspec import Struct
 
 from podledger.api import Pod
 from podledger.api.quantity import Quantity
 from podledger_adapters.nodes.process.environment import NodeFacts, container_env, expand
-from podledger_adapters.nodes.process.shim.record import FORMAT, ContainerSpec, Mount, ShimSpec, Volume
+from podledger_adapters.nodes.process.model import (
+    Container,
+    EmptyDir,
+    ProcessPodSpec,
+    Resources,
+    SecurityContext,
+    Volume,
+    VolumeMount,
+    read_pod_spec,
+)
+from podledger_adapters.nodes.process.shim.record import EMPTY_DIR, FORMAT, ContainerSpec, Mount, ShimSpec
+from podledger_adapters.nodes.process.shim.record import Volume as ShimVolume
 
 __all__ = ["DEFAULT_GRACE_S", "NodeSettings", "shim_spec"]
 
@@ -29,67 +40,70 @@ class NodeSettings(Struct, frozen=True):
 
 
 def shim_spec(pod: Pod, settings: NodeSettings, volumes_path: str) -> ShimSpec:
-    """What to run. `volumes_path` is where the pod's emptyDir volumes are made."""
-    base = pod.spec.base
-    grace = base.get("terminationGracePeriodSeconds")
-    deadline = base.get("activeDeadlineSeconds")
+    """What to run. `volumes_path` is where the pod's emptyDir volumes are made. Raises InputError."""
+    spec = read_pod_spec(pod.spec.base)
+    grace, deadline = spec.termination_grace_period_seconds, spec.active_deadline_seconds
     return {
         "format": FORMAT,
         "uid": pod.metadata.uid,
         "namespace": pod.metadata.namespace,
         "name": pod.metadata.name,
         "qos_class": pod.status.qos_class,
-        "restart_policy": pod.spec.restart_policy,
         "grace_s": float(DEFAULT_GRACE_S if grace is None else grace),
         "deadline_s": None if deadline is None else float(deadline),
         "survive": settings.survive,
-        "volumes": [_volume(each, volumes_path) for each in base.get("volumes") or ()],
-        "init_containers": [_container(pod, each, settings) for each in base.get("initContainers") or ()],
-        "containers": [_container(pod, each, settings) for each in base.get("containers") or ()],
+        "volumes": [_volume(each, volumes_path) for each in spec.volumes or ()],
+        "init_containers": [_container(pod, spec, each, settings, init=True) for each in spec.init_containers or ()],
+        "containers": [_container(pod, spec, each, settings) for each in spec.containers],
     }
 
 
-def _container(pod: Pod, container: Mapping[str, Any], settings: NodeSettings) -> ContainerSpec:
-    env = container_env(pod, container, settings.facts)
-    limits = (container.get("resources") or {}).get("limits") or {}
-    security = {**(pod.spec.base.get("securityContext") or {}), **(container.get("securityContext") or {})}
-    words = [*(container.get("command") or ()), *(container.get("args") or ())]
+def _container(
+    pod: Pod, spec: ProcessPodSpec, container: Container, settings: NodeSettings, *, init: bool = False
+) -> ContainerSpec:
+    env = container_env(pod, spec, container, settings.facts)
+    limits = (container.resources or Resources()).limits or {}
+    of_pod, own = spec.security_context or SecurityContext(), container.security_context or SecurityContext()
+    words = [*(container.command or ()), *(container.args or ())]
     return {
-        "name": container["name"],
-        "image": container.get("image") or "",
+        "name": container.name,
+        "image": container.image,
         "argv": [expand(word, env) for word in words],
         # A container runtime sets HOSTNAME too; the pod's own env has the last word.
         "env": {**settings.environment, "HOSTNAME": pod.spec.hostname or pod.metadata.name, **env},
-        "cwd": container.get("workingDir") or settings.working_dir,
-        "sidecar": container.get("restartPolicy") == "Always",
-        "mounts": [_mount(each, env) for each in container.get("volumeMounts") or ()],
-        "memory": None if "memory" not in limits else int(Quantity.parse(str(limits["memory"])).value),
-        "cpu": None if "cpu" not in limits else float(Quantity.parse(str(limits["cpu"])).value),
-        "user": security.get("runAsUser"),
-        "group": security.get("runAsGroup"),
-        "no_new_privileges": security.get("allowPrivilegeEscalation") is False,
+        "cwd": container.working_dir or settings.working_dir,
+        "restart_policy": container.restart_policy or pod.spec.restart_policy,
+        "sidecar": init and container.restart_policy == "Always",
+        "mounts": [_mount(each, env) for each in container.volume_mounts or ()],
+        "memory": int(_value(limits["memory"])) if "memory" in limits else None,
+        "cpu": float(_value(limits["cpu"])) if "cpu" in limits else None,
+        "user": of_pod.run_as_user if own.run_as_user is None else own.run_as_user,
+        "group": of_pod.run_as_group if own.run_as_group is None else own.run_as_group,
+        "no_new_privileges": own.allow_privilege_escalation is False,
     }
 
 
-def _mount(mount: Mapping[str, Any], env: Mapping[str, str]) -> Mount:
+def _mount(mount: VolumeMount, env: Mapping[str, str]) -> Mount:
     return {
-        "volume": mount["name"],
-        "inside": mount.get("subPath") or expand(mount.get("subPathExpr") or "", env),
-        "target": mount["mountPath"],
-        "read_only": bool(mount.get("readOnly")),
+        "volume": mount.name,
+        "inside": mount.sub_path or expand(mount.sub_path_expr, env),
+        "target": mount.mount_path,
+        "read_only": bool(mount.read_only),
     }
 
 
-def _volume(volume: Mapping[str, Any], volumes_path: str) -> Volume:
-    name = volume["name"]
-    if host := volume.get("hostPath"):
-        return {"name": name, "kind": host.get("type") or "", "path": host["path"], "memory": False, "size": None}
-    empty = volume.get("emptyDir") or {}
-    size = empty.get("sizeLimit")
+def _volume(volume: Volume, volumes_path: str) -> ShimVolume:
+    if host := volume.host_path:
+        return {"name": volume.name, "kind": host.type or "", "path": host.path, "memory": False, "size": None}
+    empty = volume.empty_dir or EmptyDir()
     return {
-        "name": name,
-        "kind": "emptyDir",
-        "path": f"{volumes_path}/{name}",
-        "memory": empty.get("medium") == "Memory",
-        "size": None if size is None else int(Quantity.parse(str(size)).value),
+        "name": volume.name,
+        "kind": EMPTY_DIR,
+        "path": f"{volumes_path}/{volume.name}",
+        "memory": empty.medium == "Memory",
+        "size": None if empty.size_limit is None else int(_value(empty.size_limit)),
     }
+
+
+def _value(quantity: str | float) -> Decimal:
+    return Quantity.parse(str(quantity)).value

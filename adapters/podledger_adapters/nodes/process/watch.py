@@ -6,16 +6,14 @@ noticed.
 """
 
 import os
-import shutil
 import time
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from podledger_adapters.nodes.process.shim.ending import close, none_ran
 from podledger_adapters.nodes.process.shim.record import PodRecord, PodState, ShimSpec, write_json
 
-__all__ = ["LINGER_S", "POLL_S", "Sighting", "find_records", "look_at", "record_refusal"]
+__all__ = ["LINGER_S", "POLL_S", "Sighting", "look_at", "record_refusal"]
 
 LINGER_S = 0.02
 """How soon to look again at a pod whose shim is gone while its containers are being killed."""
@@ -91,21 +89,3 @@ def record_refusal(record: PodRecord, spec: ShimSpec, reason: str, message: str)
             write_json(record.state_path, none_ran(spec, reason, message, time.time()), durable=True)
     finally:
         os.close(lock)
-
-
-def find_records(root: Path) -> Sequence[tuple[PodRecord, ShimSpec]]:
-    """The pods of earlier runs. What was begun and never handed to a shim is removed: the cluster asks again."""
-    found: list[tuple[PodRecord, ShimSpec]] = []
-    for path in sorted(root.iterdir()):
-        if not path.is_dir():
-            continue
-        record = PodRecord(str(root), path.name)
-        try:
-            spec = record.read_spec()
-        except ValueError:
-            spec = None  # cut short by a loss of power
-        if spec is not None:
-            found.append((record, spec))
-        elif not record.locked():
-            shutil.rmtree(path)
-    return found

@@ -6,13 +6,17 @@ What the container's own first process does is `init`; when to run it, and what 
 import contextlib
 import errno
 import os
+from collections.abc import Sequence
+from typing import NamedTuple
 
+from .cgroup import Cgroups, limit_by_rlimit, make_cgroups
 from .init import run_init
 from .linux import no_new_privileges
 from .logs import LogWriter
-from .record import ContainerSpec
+from .mounts import mount_volumes
+from .record import ContainerSpec, PodRecord, Volume
 
-__all__ = ["START_ERROR", "START_ERROR_CODE", "ContainerRun"]
+__all__ = ["START_ERROR", "START_ERROR_CODE", "ContainerRun", "Place"]
 
 START_ERROR_CODE = 128
 """The exit code of a container whose command could not be started, as container runtimes report it."""
@@ -26,26 +30,37 @@ _DRAIN_CHUNKS = 64
 _MAX_FD = 1 << 20
 
 
+class Place(NamedTuple):
+    """What all runs of a pod's containers share. `lock` is the descriptor that holds the pod's lock."""
+
+    record: PodRecord
+    volumes: Sequence[Volume]
+    lock: int
+
+
 class ContainerRun:
     """A container that was started. `status` and `output` are descriptors to poll for reading; -1 once closed."""
 
-    def __init__(self, spec: ContainerSpec, logs: str, attempt: int, *, lock: int) -> None:
+    def __init__(self, spec: ContainerSpec, place: Place, attempt: int) -> None:
         """Start it. Raises OSError.
 
         Its first process shares the pod's lock, so that the lock is free only when nothing of the pod runs any more,
         also where the shim is killed.
         """
-        self._log = LogWriter(logs, attempt)
+        name = f"podledger-{place.record.uid}-{spec['name']}-{attempt}"
+        self.cgroups = make_cgroups(spec, name)
+        self._log = LogWriter(place.record.logs_path(spec["name"]), attempt)
         self._said = b""
         self.started = False
         self.failure = ""
+        self.oom_killed = False
         self.wait_status: int | None = None
         self.output, output_write = os.pipe()
         self.status, status_write = os.pipe()
         command_read, self._command = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            _become_container(spec, output_write, status_write, command_read, lock)
+            _become_container(spec, place, self.cgroups, output_write, status_write, command_read)
         for fd in (output_write, status_write, command_read):
             os.close(fd)
         os.set_blocking(self.output, False)
@@ -96,6 +111,8 @@ class ContainerRun:
             self.wait_status = own_status
         self._drain()
         self._log.close()
+        self.oom_killed = self.cgroups.memory != "" and self.cgroups.oom_killed()
+        self.cgroups.remove()
 
     def _drain(self) -> None:
         """What is still in the pipe. Not until it is closed: somebody outside the container may hold it."""
@@ -118,12 +135,14 @@ class ContainerRun:
         return code if code >= 0 else 128 - code
 
 
-def _become_container(spec: ContainerSpec, output: int, status: int, command: int, lock: int) -> None:
+def _become_container(
+    spec: ContainerSpec, place: Place, cgroups: Cgroups, output: int, status: int, command: int
+) -> None:
     """In the child: never returns."""
     try:
         # All else is the shim's, such as its end of other containers' pipes, which must close with it.
         lowest = 3
-        for kept in sorted((output, status, command, lock)):
+        for kept in sorted((output, status, command, place.lock)):
             os.closerange(lowest, kept)
             lowest = kept + 1
         os.closerange(lowest, _MAX_FD)
@@ -131,14 +150,25 @@ def _become_container(spec: ContainerSpec, output: int, status: int, command: in
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.close(output)
-        run_init(lambda: _execute(spec), status, command)
+        run_init(lambda: _execute(spec, place, cgroups), status, command)
     finally:
         os._exit(1)
 
 
-def _execute(spec: ContainerSpec) -> str:
+def _execute(spec: ContainerSpec, place: Place, cgroups: Cgroups) -> str:
     """Become the container's command, or say why not, in the words of a container runtime."""
     argv, env = spec["argv"], spec["env"]
+    try:
+        cgroups.enter()
+        if spec["memory"] is not None and not cgroups.memory:
+            limit_by_rlimit(spec["memory"])
+    except (OSError, ValueError) as error:
+        return f"resources.limits: {error}"
+    try:
+        if spec["mounts"]:
+            mount_volumes(spec["mounts"], place.volumes, f"{place.record.path}/root")
+    except OSError as error:
+        return f"volumeMounts: {error}"
     try:
         os.chdir(spec["cwd"])
     except OSError as error:

@@ -18,6 +18,7 @@ __all__ = [
     "MS_REMOUNT",
     "become_subreaper",
     "die_with_parent",
+    "enter_root",
     "mount",
     "no_new_privileges",
     "unshare",
@@ -32,6 +33,8 @@ _PR_SET_NO_NEW_PRIVS = 38
 # include/uapi/linux/sched.h
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUSER = 0x10000000
+# include/linux/fs.h
+_MNT_DETACH = 2
 # include/uapi/linux/mount.h
 MS_RDONLY = 1
 MS_REMOUNT = 32
@@ -77,3 +80,12 @@ def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> No
         os.fsencode(source), os.fsencode(target), os.fsencode(kind), ctypes.c_ulong(flags), os.fsencode(data)
     )
     _check(result, f"mount on {target}")
+
+
+def enter_root(path: str) -> None:
+    """Make a mounted directory the root, and let go of the old one. Raises OSError."""
+    os.chdir(path)
+    # Both names for one directory: the old root is then mounted on the new one and can be taken off (pivot_root(2)).
+    _check(_libc.pivot_root(b".", b"."), "pivot_root")
+    _check(_libc.umount2(b".", _MNT_DETACH), "umount2")
+    os.chdir("/")

@@ -11,9 +11,10 @@ import select
 import time
 
 from .backoff import CrashLoopBackOff
-from .container import START_ERROR, START_ERROR_CODE, ContainerRun
+from .container import START_ERROR, START_ERROR_CODE, ContainerRun, Place
 from .ending import close, new_state, terminate
 from .init import KILL, TERM, kill_children
+from .mounts import enter_namespace, prepare_volumes
 from .record import ContainerSpec, ContainerState, PodRecord, ShimSpec, poke, write_json
 
 __all__ = ["LEASH_GRACE_S", "PodShim"]
@@ -57,7 +58,8 @@ class PodShim:
     def __init__(self, record: PodRecord, spec: ShimSpec, *, lock: int, leash: int | None) -> None:
         self._record, self._spec = record, spec
         self._control = record.make_control()
-        self._lock, self._leash = lock, leash
+        self._place = Place(record, spec["volumes"], lock)
+        self._leash = leash
         self._state = new_state(spec, os.getpid(), time.time())
         self._init = _containers(spec["init_containers"], self._state["init_containers"])
         self._main = _containers(spec["containers"], self._state["containers"])
@@ -77,6 +79,7 @@ class PodShim:
     def run(self) -> None:
         """Run the pod; returns when it is over and that is recorded."""
         self._read_stop()
+        self._prepare_volumes()
         while True:
             now = time.monotonic()
             self._wake_at = float("inf")
@@ -85,6 +88,16 @@ class PodShim:
             if self._step(now) and self._finish():
                 return
             self._wait()
+
+    def _prepare_volumes(self) -> None:
+        if not self._spec["volumes"]:
+            return
+        try:
+            enter_namespace()
+            prepare_volumes(self._spec["volumes"])
+        except OSError as error:
+            # A kubelet tries on for ever; here nothing can change but by hand, so the pod is refused.
+            self._end("FailedMount", f"MountVolume.SetUp failed: {error}")
 
     # ---- what to do -------------------------------------------------------------------------------------------
 
@@ -101,7 +114,7 @@ class PodShim:
                 return False
             if container.exit_code == 0:
                 continue
-            if container.exit_code is not None and self._spec["restart_policy"] == "Never":
+            if container.exit_code is not None and container.spec["restart_policy"] == "Never":
                 self._ending = True
                 return self._end_containers(now)
             self._start_or_wait(container, now)
@@ -121,7 +134,7 @@ class PodShim:
         code = container.exit_code
         if code is None:
             return True
-        policy = self._spec["restart_policy"]
+        policy = container.spec["restart_policy"]
         return policy == "Always" or (policy == "OnFailure" and code != 0)
 
     def _start_or_wait(self, container: Container, now: float) -> bool:
@@ -162,9 +175,8 @@ class PodShim:
             return False
         if state["restarts"]:
             container.backoff.restarted(container.ended, now)
-        logs = self._record.logs_path(state["name"])
         try:
-            container.run = ContainerRun(container.spec, logs, state["restarts"], lock=self._lock)
+            container.run = ContainerRun(container.spec, self._place, state["restarts"])
         except OSError as error:
             self._terminated(container, START_ERROR_CODE, START_ERROR, f"the shim could not start it: {error}")
             return False
@@ -274,7 +286,8 @@ class PodShim:
         if run.failure:
             self._terminated(container, code, START_ERROR, run.failure)
         else:
-            self._terminated(container, code, "Completed" if code == 0 else "Error", "")
+            reason = "OOMKilled" if run.oom_killed else "Completed" if code == 0 else "Error"
+            self._terminated(container, code, reason, "")
         container.run = None
         container.told = False
         if any(each.run is not None for each in self._all) or self._wants_run(container):

@@ -22,6 +22,8 @@ import stat
 from typing import Any, TypedDict
 
 __all__ = [
+    "EMPTY_DIR",
+    "FORMAT",
     "Attempt",
     "ContainerSpec",
     "ContainerState",
@@ -37,6 +39,8 @@ __all__ = [
 ]
 
 FORMAT = 1
+EMPTY_DIR = "emptyDir"
+"""The kind of a volume that is made for the pod."""
 
 
 class Volume(TypedDict):
@@ -62,13 +66,17 @@ class Mount(TypedDict):
 
 
 class ContainerSpec(TypedDict):
-    """One container, with nothing left to resolve. `memory` in bytes, `cpu` in cores; None for no limit."""
+    """One container, with nothing left to resolve. `memory` in bytes, `cpu` in cores; None for no limit.
+
+    `restart_policy` is its own or else the pod's; a `sidecar` is an init container that is always restarted.
+    """
 
     name: str
     image: str
     argv: list[str]
     env: dict[str, str]
     cwd: str
+    restart_policy: str
     sidecar: bool
     mounts: list[Mount]
     memory: int | None
@@ -86,7 +94,6 @@ class ShimSpec(TypedDict):
     namespace: str
     name: str
     qos_class: str
-    restart_policy: str
     grace_s: float
     deadline_s: float | None
     survive: bool

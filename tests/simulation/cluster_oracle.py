@@ -94,7 +94,18 @@ class ClusterOracle:
         """The run has come to rest: everything is finished, counted, published and let go."""
         for account in self.accounts.values():
             if not account.gone:
-                _finished(account)
+                _require_finished(account)
+        if self.held():
+            violated(f"all Jobs are finished and pods are held: {self.held()}")
+
+    def held(self) -> list[str]:
+        """The names of pods that still bear the finalizer."""
+        return [
+            pod.metadata.name
+            for account in self.accounts.values()
+            for uid, pod in account.pods.items()
+            if uid not in account.removed and FINALIZER in pod.metadata.finalizers
+        ]
 
     # ---- statuses ----------------------------------------------------------------------------------------------
 
@@ -209,7 +220,7 @@ def _is_active(pod: Pod) -> bool:
     return pod.status.phase not in ENDED and pod.metadata.deletion_timestamp is None
 
 
-def _finished(account: Account) -> None:
+def _require_finished(account: Account) -> None:
     job, status = account.job, account.job.status
     if not status.finished:
         violated(f"{job.key} is not finished at rest: {status}")
@@ -217,10 +228,6 @@ def _finished(account: Account) -> None:
         violated(f"{job.key} is finished and has uncounted pods: {status}")
     if status.active or status.terminating:
         violated(f"{job.key} is finished and has pods: {status}")
-    pods = [pod for uid, pod in account.pods.items() if uid not in account.removed]
-    held = [pod.metadata.name for pod in pods if FINALIZER in pod.metadata.finalizers]
-    if held:
-        violated(f"{job.key} is finished and holds pods: {held}")
     names = list(account.listed.values())
     if status.failed != names.count("failed"):
         violated(f"{job.key}: failed is {status.failed}, but {names.count('failed')} uids were ever listed")

@@ -1,6 +1,6 @@
 """Everything that was ever written to the store's Jobs and pods, with its time: what lagging replicas answer from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import anyio
@@ -22,12 +22,16 @@ class Entry(NamedTuple):
 
 
 class History:
-    """All writes in order. `follow` keeps it up to date; readers that have seen all wait for `grown`."""
+    """All writes in order. `follow` keeps it up to date; readers that have seen all wait for `grown`.
+
+    `watcher` is told of each write as it is added.
+    """
 
     def __init__(self, store: ObjectStore, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self.entries: list[Entry] = []
         self.grown = anyio.Event()
+        self.watcher: Callable[[StoreChange], None] | None = None
 
     async def follow(self) -> None:
         """Read the store's changes, for ever."""
@@ -44,6 +48,8 @@ class History:
             if isinstance(change.object, Job | Pod):
                 kind: Kind = "Job" if isinstance(change.object, Job) else "Pod"
                 self.entries.append(Entry(now, kind, change))
+                if self.watcher is not None:
+                    self.watcher(change)
         grown, self.grown = self.grown, anyio.Event()
         grown.set()
 

@@ -6,13 +6,12 @@ the cluster is `cluster_oracle.py`.
 
 from collections.abc import Sequence
 
-from podledger.event import Event, StreamStarted
+from podledger.event import Event
 from podledger.job import event as ev
 from podledger.job.decision import decide, proceed
-from podledger.job.fold import fold
-from podledger.job.state import JobState
 from podledger.log.codec import GENESIS, StoredBatch, check_link, decode_batch
 from podledger.log.memory import MemoryLedger
+from podledger.projection import Projection
 from tests.simulation.cluster_oracle import violated
 
 __all__ = ["LogOracle"]
@@ -26,9 +25,8 @@ class LogOracle:
     def __init__(self, ledger: MemoryLedger) -> None:
         self._ledger = ledger
         self._rows_read = 0
-        self._position, self._chain, self._epoch = 0, GENESIS, 0
-        self._seed = ""
-        self.states: dict[str, JobState] = {}
+        self._position, self.chain, self._epoch = 0, GENESIS, 0
+        self.projection = Projection()
         self._folded_to: dict[str, int] = {}
         self._counted: dict[str, int] = {}
         self.rules: dict[str, str] = {}
@@ -41,7 +39,7 @@ class LogOracle:
             self._rows_read += 1
 
     def _read(self, row: StoredBatch) -> None:
-        check_link(row, STREAM, self._position, self._chain)
+        check_link(row, STREAM, self._position, self.chain)
         if row.epoch < self._epoch:
             violated(f"position {row.first} was appended under epoch {row.epoch} after epoch {self._epoch} had begun")
         events = decode_batch(row).events
@@ -49,16 +47,13 @@ class LogOracle:
             if isinstance(event, ev.SyncDecided):
                 self._replay(event, events[offset:], row.first + offset)
             self._fold(event, row.first + offset)
-        self._position, self._chain, self._epoch = row.last, row.chain, row.epoch
+        self._position, self.chain, self._epoch = row.last, row.chain, row.epoch
 
     def _fold(self, event: Event, position: int) -> None:
+        self.projection.apply(event)
+        if isinstance(event, ev.JobEvent):
+            self._folded_to[event.job] = position
         match event:
-            case StreamStarted():
-                self._seed = event.seed
-            case ev.JobSet() | ev.JobMissing() if event.job not in self.states:
-                self.states[event.job] = JobState(
-                    uid=event.job, namespace=event.namespace, name=event.name, seed=self._seed
-                )
             case ev.PodCounted():
                 first = self._counted.setdefault(event.pod, position)
                 if first != position:
@@ -69,13 +64,10 @@ class LogOracle:
                 self.rules[event.pod] = event.rule
             case _:
                 pass
-        if isinstance(event, ev.JobEvent):
-            fold(self.states[event.job], event)
-            self._folded_to[event.job] = position
 
     def _replay(self, head: ev.SyncDecided, behind: Sequence[Event], position: int) -> None:
         """The decision that begins here, taken again from the fold, must be the same."""
-        state = self.states[head.job]
+        state = self.projection.states[head.job]
         if self._folded_to[head.job] > head.position:
             violated(
                 f"position {position}: decided at {head.position}, but the Job went on to {self._folded_to[head.job]}"

@@ -1,0 +1,73 @@
+"""What users and nodes do to Jobs while they run: pods deleted, parallelism changed, Jobs suspended, clocks set."""
+
+import asyncio
+
+from msgspec.structs import replace
+
+from podledger.api.job import Job
+from podledger.api.pod import Pod
+from podledger_adapters.store import ObjectStore
+from podledger_adapters.store.deletion import DeleteOptions
+from tests.simulation.clock import SimulationClock
+from tests.simulation.faults import Fault, Faults
+
+__all__ = ["Saboteur"]
+
+# The longest between two attempts, virtual seconds, and how far a clock is set.
+PAUSE_S = 20.0
+CLOCK_JUMP_S = 3600.0
+MOST_PARALLEL = 6
+
+
+class Saboteur:
+    """Works on the store directly, as other clients of the API server do."""
+
+    def __init__(self, store: ObjectStore, faults: Faults, clock: SimulationClock) -> None:
+        self._store, self._faults, self._clock = store, faults, clock
+
+    async def work(self) -> None:
+        """Do something now and then, for ever; nothing once the faults have stopped."""
+        while True:
+            await asyncio.sleep(self._faults.seconds(PAUSE_S))
+            if not self._faults.active:
+                return
+            self._delete_pod()
+            self._change_job()
+            if self._faults.strikes(Fault.CLOCK_SET):
+                self._clock.set_wall(self._faults.draw.uniform(-CLOCK_JUMP_S, CLOCK_JUMP_S))
+
+    def undo(self) -> None:
+        """Let every Job go on: resume what is suspended, give room to what was scaled to nothing."""
+        for job in list(self._store.table(Job)):
+            spec = replace(job.spec, suspend=False, parallelism=job.spec.parallelism or 1)
+            if not job.status.finished and spec != job.spec:
+                self._set(replace(job, spec=spec))
+
+    def _delete_pod(self) -> None:
+        pods = [pod for pod in self._store.table(Pod) if pod.metadata.deletion_timestamp is None]
+        if not pods:
+            return
+        if self._faults.strikes(Fault.POD_DELETED):
+            grace_s = None
+        elif self._faults.strikes(Fault.POD_FORCE_DELETED):
+            grace_s = 0
+        else:
+            return
+        metadata = self._faults.draw.choice(pods).metadata
+        with self._store.batch() as batch:
+            batch.delete(Pod, (metadata.namespace, metadata.name), DeleteOptions(grace_s=grace_s))
+
+    def _change_job(self) -> None:
+        jobs = [job for job in self._store.table(Job) if not job.status.finished]
+        if not jobs:
+            return
+        job = self._faults.draw.choice(jobs)
+        if self._faults.strikes(Fault.SCALED):
+            parallelism = self._faults.draw.randint(0, MOST_PARALLEL)
+            self._set(replace(job, spec=replace(job.spec, parallelism=parallelism)))
+        elif self._faults.strikes(Fault.SUSPENDED):
+            self._set(replace(job, spec=replace(job.spec, suspend=not job.spec.suspend)))
+
+    def _set(self, wanted: Job) -> None:
+        with self._store.batch() as batch:
+            batch.update(wanted)

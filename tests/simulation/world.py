@@ -1,0 +1,253 @@
+"""One simulated world: a cluster that lives on, and the controller's process in it, which dies and is started again.
+
+A run has two phases. In the first, faults strike as drawn and only safety is asked for: the oracles look at every
+write and every append. Then faults stop, damage is undone, and liveness is asked for: all Jobs finish within a bound,
+and after that nothing is written any more.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import anyio
+from msgspec import Struct
+
+from podledger.api.job import Job
+from podledger.controller import Controller, ControllerOptions
+from podledger.errors import ControllerStopped, LogUnavailable, StaleEpoch
+from podledger.log.memory import MemoryLedger
+from podledger_adapters.local import LocalCluster
+from podledger_adapters.store import StoreChange
+from tests.simulation.clock import SimulationClock
+from tests.simulation.cluster_oracle import ClusterOracle, Violation, violated
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.faulty_cluster import FaultyCluster, Wire
+from tests.simulation.faulty_log import FaultyLog
+from tests.simulation.history import History
+from tests.simulation.life import Life
+from tests.simulation.log_oracle import STREAM, LogOracle
+from tests.simulation.loop import SimulationLoop, run
+from tests.simulation.saboteur import Saboteur
+from tests.simulation.scenario import Scenario, draw_scenario
+
+__all__ = ["Report", "World", "simulate"]
+
+# Bounds in virtual seconds: of the phase with faults, of the time to finish without, and of the silence that follows.
+FAULTS_S = 1800.0
+FINISH_S = 6 * 3600.0
+SILENCE_S = 3600.0
+# The longest that the process stays down, that a zombie works on, and that its successor waits before it starts.
+DOWN_S = 30.0
+ZOMBIE_S = 30.0
+# A run with more deaths than this gets no further; its faults stop.
+MOST_LIVES = 40
+
+
+class Report(Struct, frozen=True):
+    """What a run came to. Two runs of one seed give equal reports."""
+
+    seed: int
+    fired: Mapping[str, int]
+    lives: int
+    steps: int
+    schedule: str
+    chain: str
+    statuses: Mapping[str, str]
+
+
+class World:
+    """Everything there is in one run."""
+
+    def __init__(self, loop: SimulationLoop, seed: int, faults: Faults, scenario: Scenario) -> None:
+        self.seed, self.faults, self.scenario = seed, faults, scenario
+        self.clock = SimulationClock(loop)
+        self.cluster = LocalCluster.simulated(seed, clock=self.clock, behaviour=scenario.workload)
+        self.store = self.cluster.store
+        self.history = History(self.store, self.clock)
+        self.ledger = MemoryLedger()
+        self.log_oracles = [LogOracle(self.ledger)]
+        self.cluster_oracle = ClusterOracle(self._rule_of)
+        self.history.watcher = self._told
+        self.wire = Wire(self.cluster, faults, self.cluster_oracle.called)
+        self.saboteur = Saboteur(self.store, faults, self.clock)
+        self.lives: list[Life] = []
+        self._loop = loop
+        self._options = ControllerOptions(
+            sync_batch_period_s=faults.draw.choice((0.0, 1.0)), snapshot_events=faults.draw.choice((0, 20, 200))
+        )
+        self._unburied: list[Process] = []
+        self._woken = asyncio.Event()
+        self._logged: object = None
+        loop.watch_steps(self._check_log)
+
+    async def run(self) -> None:
+        """Both phases. Raises Violation, or whatever the controller raised and should not have."""
+        async with self.cluster, anyio.create_task_group() as tasks:
+            tasks.start_soon(self.history.follow)
+            for job in self.scenario.jobs:
+                await self.cluster.submit(job)
+            tasks.start_soon(self.saboteur.work)
+            await self._suffer()
+            await self._recover()
+            tasks.cancel_scope.cancel()
+
+    # ---- the two phases ----------------------------------------------------------------------------------------
+
+    async def _suffer(self) -> None:
+        """Live and die until all is done, time is up, or the process died too often."""
+        until_s = self.clock.monotonic() + FAULTS_S
+        while len(self.lives) < MOST_LIVES and self.clock.monotonic() < until_s and not self._finished():
+            process = self._start()
+            zombie_s = self.faults.seconds(ZOMBIE_S) if self.faults.strikes(Fault.ZOMBIE) else None
+            await self._wait(process, until_s - self.clock.monotonic() if zombie_s is None else zombie_s)
+            if zombie_s is not None and process.life.alive and not process.task.done():
+                # Its successor starts beside it, and some time later it is gone.
+                self._loop.call_later(self.faults.seconds(ZOMBIE_S), process.life.die, "the zombie is gone")
+                continue
+            await self._bury_all()
+            await asyncio.sleep(self.faults.seconds(DOWN_S))
+            if self.faults.strikes(Fault.LOG_LOST):
+                self._lose_log()
+        await self._bury_all()
+
+    async def _recover(self) -> None:
+        """Without faults everything finishes, and then there is silence."""
+        self.faults.stop()
+        self.saboteur.undo()
+        process = self._start()
+        until_s = self.clock.monotonic() + FINISH_S
+        while not self._at_rest() and not process.task.done() and self.clock.monotonic() < until_s:
+            await self._wait(process, until_s - self.clock.monotonic())
+        if process.task.done():
+            await self._bury_all()
+            violated("the controller ended without a fault")
+        if not self._finished():
+            statuses = {str(job.key): job.status for job in self.store.table(Job)}
+            violated(f"not finished {FINISH_S:.0f} s after the last fault: {statuses}")
+        await self.wire.settle()
+        await asyncio.sleep(SILENCE_S / 2)
+        before = self._ends()
+        await asyncio.sleep(SILENCE_S)
+        if before != self._ends():
+            violated(f"revision and log position went from {before} to {self._ends()} at rest")
+        self.cluster_oracle.at_rest()
+        process.life.die("the run is over")
+        await self._bury_all()
+
+    def _finished(self) -> bool:
+        return all(job.status.finished for job in self.store.table(Job))
+
+    def _at_rest(self) -> bool:
+        return self._finished() and not self.cluster_oracle.held()
+
+    def _ends(self) -> tuple[int, int]:
+        head = self.ledger.heads.get(STREAM)
+        return self.store.revision, head.position if head is not None else 0
+
+    # ---- processes ---------------------------------------------------------------------------------------------
+
+    def _start(self) -> "Process":
+        """A new process of the controller, on the ledger there is."""
+        life = Life(self.faults, len(self.lives) + 1)
+        self.lives.append(life)
+        process = Process(life, asyncio.create_task(self._control(life), name=f"process {life.number}"))
+        self._unburied.append(process)
+        return process
+
+    async def _control(self, life: Life) -> None:
+        log = FaultyLog(self.ledger, life, self.faults)
+        cluster = FaultyCluster(self.cluster, self.wire, self.history, life, self.faults, self.clock)
+        controller = Controller(
+            cluster,
+            log,
+            clock=self.clock,
+            holder=f"process {life.number}",
+            seed=f"seed {self.seed} ledger {len(self.log_oracles)}",
+            options=self._options,
+        )
+        async with controller:
+            life.recovering = False
+            for job in self.scenario.jobs:
+                await controller.wait(job.key)
+            await asyncio.get_running_loop().create_future()
+
+    async def _wait(self, process: "Process", seconds: float) -> None:
+        """Until the process ended, or all is at rest, or time is up."""
+        self._woken = woken = asyncio.Event()
+        process.life.at_end(woken.set)
+        process.task.add_done_callback(lambda _: woken.set())
+        with anyio.move_on_after(seconds):
+            await woken.wait()
+
+    async def _bury_all(self) -> None:
+        """End every process there is: dead first, then cancelled, then forgotten."""
+        unburied, self._unburied = self._unburied, []
+        for process in unburied:
+            failed = process.life.alive and process.task.done() and not process.task.cancelled()
+            process.life.die("the end of the process")
+            process.task.cancel()
+            await asyncio.wait([process.task])
+            error = None if process.task.cancelled() else process.task.exception()
+            if failed and error is not None:
+                self._judge(process, error)
+
+    def _judge(self, process: "Process", error: BaseException) -> None:
+        """A controller that ended by itself had a reason, or it is a fault of its own."""
+        cause = error.__cause__ if isinstance(error, ControllerStopped) else error
+        if isinstance(cause, StaleEpoch) and process.life is not self.lives[-1]:
+            return
+        if isinstance(cause, LogUnavailable) and self.faults.fired[Fault.LOG_REFUSES]:
+            return
+        raise Violation(f"process {process.life.number} failed: {cause!r}") from error
+
+    def _lose_log(self) -> None:
+        self.ledger = MemoryLedger()
+        self.log_oracles.append(LogOracle(self.ledger))
+        self.cluster_oracle.surplus_allowed = True
+
+    # ---- oracles -----------------------------------------------------------------------------------------------
+
+    def _told(self, change: StoreChange) -> None:
+        self.cluster_oracle.told(change)
+        if self._finished() and (self.faults.active or self._at_rest()):
+            self._woken.set()
+
+    def _check_log(self) -> None:
+        head = self.ledger.heads.get(STREAM)
+        if head is not self._logged:
+            self._logged = head
+            self.log_oracles[-1].check()
+
+    def _rule_of(self, uid: str) -> str:
+        return next((oracle.rules[uid] for oracle in self.log_oracles if uid in oracle.rules), "")
+
+    def report(self) -> Report:
+        """What it came to."""
+        chains = [oracle.chain.hex() for oracle in self.log_oracles]
+        return Report(
+            self.seed,
+            {fault.name: times for fault, times in sorted(self.faults.fired.items())},
+            len(self.lives),
+            self._loop.steps,
+            self._loop.schedule,
+            " ".join(chains),
+            {str(job.key): repr(job.status) for job in self.store.table(Job).sorted()},
+        )
+
+
+class Process(NamedTuple):
+    """A process of the controller: its life, and the task that stands for its threads."""
+
+    life: Life
+    task: asyncio.Task[None]
+
+
+def simulate(seed: int, only: frozenset[Fault] | None = None, scenario: Scenario | None = None) -> Report:
+    """One run; `only` these faults, or those drawn. Raises Violation, Stuck, RanTooLong."""
+
+    async def main(loop: SimulationLoop) -> Report:
+        world = World(loop, seed, Faults(seed, only), scenario or draw_scenario(seed))
+        await world.run()
+        return world.report()
+
+    return run(main, seed)

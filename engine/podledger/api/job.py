@@ -58,7 +58,7 @@ class PodTemplateSpec(ApiStruct, frozen=True):
     """What a pod of the Job is made from; `spec` is the PodSpec as plain JSON values."""
 
     metadata: ObjectMeta = always(ObjectMeta())
-    spec: Mapping[str, Any] = {}
+    spec: Mapping[str, Any] = always({})
 
 
 class PodFailurePolicyOnExitCodesRequirement(ApiStruct, frozen=True):
@@ -66,7 +66,7 @@ class PodFailurePolicyOnExitCodesRequirement(ApiStruct, frozen=True):
 
     container_name: str | None = None
     operator: str = always("")
-    values: tuple[int, ...] = ()
+    values: tuple[int, ...] = always(())
 
 
 class PodFailurePolicyOnPodConditionsPattern(ApiStruct, frozen=True):
@@ -87,7 +87,7 @@ class PodFailurePolicyRule(ApiStruct, frozen=True):
 class PodFailurePolicy(ApiStruct, frozen=True):
     """How failed pods are judged; the first matching rule decides (spec.podFailurePolicy, KEP-3329)."""
 
-    rules: tuple[PodFailurePolicyRule, ...] = ()
+    rules: tuple[PodFailurePolicyRule, ...] = always(())
 
 
 class SuccessPolicyRule(ApiStruct, frozen=True):
@@ -100,7 +100,7 @@ class SuccessPolicyRule(ApiStruct, frozen=True):
 class SuccessPolicy(ApiStruct, frozen=True):
     """When an Indexed Job may succeed before all indexes did (spec.successPolicy, KEP-3998)."""
 
-    rules: tuple[SuccessPolicyRule, ...] = ()
+    rules: tuple[SuccessPolicyRule, ...] = always(())
 
 
 class JobSpec(ApiStruct, frozen=True):

@@ -3,6 +3,7 @@
 The mapping that is given is never changed: what changes is copied, the rest is shared.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -14,11 +15,29 @@ __all__ = ["default_pull_policy", "pod_spec_with_defaults", "qos_class", "templa
 Json = dict[str, Any]
 
 GRACE_PERIOD_S: Final = 30
+# A reference as registries define it: an optional host, a path of lower-case components, tag, digest.
+COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+HOST: Final = r"(?:[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+IMAGE: Final = re.compile(
+    rf"(?:{HOST}/)?{COMPONENT}(?:/{COMPONENT})*(?::(?P<tag>[\w][\w.-]{{0,127}}))?(?:@(?P<digest>[\w+.-]+:[0-9a-fA-F]{{32,}}))?",
+    re.ASCII,
+)
 FILE_MODE: Final = 0o644
 TOKEN_LIFETIME_S: Final = 3600
 CONTAINER_LISTS: Final = ("initContainers", "containers", "ephemeralContainers")
 PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
 PROBE_DEFAULTS: Final = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+SOURCE_DEFAULTS: Final[Mapping[str, Json]] = {
+    "secret": {"defaultMode": FILE_MODE},
+    "configMap": {"defaultMode": FILE_MODE},
+    "downwardAPI": {"defaultMode": FILE_MODE},
+    "projected": {"defaultMode": FILE_MODE},
+    "hostPath": {"type": ""},
+    "iscsi": {"iscsiInterface": "default"},
+    "rbd": {"pool": "rbd", "user": "admin", "keyring": "/etc/ceph/keyring"},
+    "azureDisk": {"cachingMode": "ReadWrite", "fsType": "ext4", "readOnly": False, "kind": "Shared"},
+    "scaleIO": {"storageMode": "ThinProvisioned", "fsType": "xfs"},
+}
 
 
 def template_spec_with_defaults(spec: Mapping[str, Any]) -> Json:
@@ -81,12 +100,12 @@ def container_with_defaults(container: Mapping[str, Any]) -> Json:
 
 
 def default_pull_policy(image: str) -> str:
-    """Always for the tag `latest` or none, unless a digest pins the image; else IfNotPresent."""
-    if "@" in image:
+    """Always for the tag `latest`, or for neither tag nor digest; else IfNotPresent, also for what is no image name."""
+    match = IMAGE.fullmatch(image)
+    if match is None:
         return "IfNotPresent"
-    # A colon before the last slash belongs to the registry's port.
-    _, _, tag = image.rsplit("/", 1)[-1].partition(":")
-    return "Always" if tag in ("", "latest") else "IfNotPresent"
+    tag, digest = match.group("tag"), match.group("digest")
+    return "Always" if (tag or ("" if digest else "latest")) == "latest" else "IfNotPresent"
 
 
 def variable_with_defaults(variable: Mapping[str, Any]) -> Json:
@@ -112,13 +131,14 @@ def volume_with_defaults(volume: Mapping[str, Any]) -> Json:
     filled = dict(volume)
     if not set(filled) - {"name"}:
         filled["emptyDir"] = {}
-    for source in ("secret", "configMap", "downwardAPI", "projected"):
+    for source, defaults in SOURCE_DEFAULTS.items():
         if source in filled:
-            filled[source] = {"defaultMode": FILE_MODE, **filled[source]}
+            filled[source] = {**defaults, **filled[source]}
     if "downwardAPI" in filled:
         filled["downwardAPI"] = with_item_defaults(filled["downwardAPI"])
-    if "hostPath" in filled:
-        filled["hostPath"] = {"type": "", **filled["hostPath"]}
+    if "image" in filled:
+        reference = str(filled["image"].get("reference", ""))
+        filled["image"] = {"pullPolicy": default_pull_policy(reference), **filled["image"]}
     if "projected" in filled and "sources" in filled["projected"]:
         sources = [projection_with_defaults(source) for source in filled["projected"]["sources"]]
         filled["projected"] = {**filled["projected"], "sources": sources}

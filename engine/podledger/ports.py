@@ -4,7 +4,7 @@
 Adapters implement them structurally; nothing here does any work.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -159,7 +159,7 @@ class Node(Protocol):
         ...
 
     async def stop(self, stops: Sequence[StopPod]) -> None:
-        """End these pods; their end comes as a report. A repeat may only shorten the grace. Unknown uids are ignored."""
+        """End these pods; their end comes as a report. A repeat may only shorten the grace. Unknown uids are passed."""
         ...
 
     async def forget(self, uids: Sequence[str]) -> None:
@@ -240,11 +240,11 @@ class EventLog(Protocol):
         """`append_nowait(...).wait()`."""
         ...
 
-    def read(self, stream: str, after: int = 0) -> AsyncIterator[LogBatch]:
+    def read(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch, None]:
         """The batches behind a position up to the present end. A batch that holds `after` is cut. Raises DamagedLog."""
         ...
 
-    def tail(self, stream: str, after: int = 0) -> AsyncIterator[LogBatch]:
+    def tail(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch, None]:
         """As `read`, then every batch as it becomes durable, for ever."""
         ...
 

@@ -78,8 +78,8 @@ _CALLS = {
 }
 
 
-def observe_outcome(state: JobState, command: Command, outcome: Outcome) -> list[JobEvent]:
-    """The events that an answer to a command amounts to."""
+def observe_outcome(state: JobState, command: Command, outcome: Outcome, now_s: int = 0) -> list[JobEvent]:
+    """The events that an answer to a command amounts to; `now_s` is when the answer (or its loss) was known."""
     if isinstance(command, RecordEvent):
         return []
     if isinstance(outcome, Created):
@@ -91,7 +91,7 @@ def observe_outcome(state: JobState, command: Command, outcome: Outcome) -> list
     if isinstance(outcome, Failed):
         return [CallFailed(command.job, call, subject, outcome.code, outcome.reason, outcome.message)]
     if isinstance(outcome, Unknown):
-        return [CallFailed(command.job, call, subject, 0, "Unknown", outcome.message, unknown=True)]
+        return [CallFailed(command.job, call, subject, 0, "Unknown", outcome.message, unknown=True, at_s=now_s)]
     return [CallFailed(command.job, call, subject, 0, SKIPPED, "not tried, since a call before it failed")]
 
 

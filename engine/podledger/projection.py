@@ -1,0 +1,161 @@
+"""The fold of a whole stream: every Job's state, the seed and the position they stand at.
+
+Built from a snapshot and the log's tail, then kept current by every event that is handed in. It is the one place that
+routes an event to its Job; what the event means there is `podledger.job.fold`.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from podledger.api.job import JobKey
+from podledger.errors import DamagedLog
+from podledger.event import ClusterRewound, EpochTaken, Event, StreamRecord, StreamStarted
+from podledger.job import event as ev
+from podledger.job.fold import fold
+from podledger.job.snapshot import decode_state, encode_state
+from podledger.job.state import JobState
+
+__all__ = ["Projection", "decode_projection", "encode_projection"]
+
+_MAY_END = (ev.JobGone, ev.PodGone, ev.PodReleased, ev.PodFinalizerGone, ev.PodLetGo)
+
+
+class Projection:
+    """All states by Job uid. `revision` is the highest resourceVersion known of this incarnation of the cluster."""
+
+    def __init__(self) -> None:
+        self.seed = ""
+        self.position = 0
+        self.epoch = 0
+        self.revision = 0
+        self.states: dict[str, JobState] = {}
+        self._uids: dict[JobKey, str] = {}
+        self._manual: dict[str, dict[str, None]] = {}
+
+    def __repr__(self) -> str:
+        pods = sum(len(state.pods) for state in self.states.values())
+        return f"<Projection at {self.position}: {len(self.states)} jobs, {pods} pods>"
+
+    def find(self, key: JobKey) -> JobState | None:
+        """The state of the Job that has this name now, or had it last."""
+        uid = self._uids.get(key)
+        return None if uid is None else self.states.get(uid)
+
+    def manual_selectors(self, namespace: str) -> list[JobState]:
+        """The Jobs of a namespace that chose their selector themselves: only they can match pods of other labels."""
+        manual = self._manual.get(namespace, ())
+        return [self.states[uid] for uid in manual if uid in self.states]
+
+    def __iter__(self) -> Iterator[JobState]:
+        return iter(self.states.values())
+
+    def apply(self, event: Event) -> None:
+        """Fold one event; the position grows by one. Raises DamagedLog for an event of a Job that was never set."""
+        self.position += 1
+        if isinstance(event, StreamRecord):
+            self._apply_stream(event)
+            return
+        state = self.states.get(event.job)
+        if state is None:
+            state = self._begin(event)
+        fold(state, event)
+        if isinstance(event, ev.JobSet):
+            self._name(state)
+        elif state.gone and not state.pods and isinstance(event, _MAY_END):
+            self._drop(state)
+        version = getattr(event, "resource_version", "")
+        if version and version.isdecimal() and (number := int(version)) > self.revision:
+            self.revision = number
+
+    def apply_all(self, events: Iterable[Event]) -> None:
+        """Fold events in order."""
+        for event in events:
+            self.apply(event)
+
+    def _begin(self, event: ev.JobEvent) -> JobState:
+        """The state of a Job that is heard of for the first time."""
+        if not isinstance(event, ev.JobSet | ev.JobMissing):
+            text = f"event {self.position} is about a Job that no event before it set: {type(event).__name__}"
+            raise DamagedLog(text, self.position)
+        state = JobState(uid=event.job, namespace=event.namespace, name=event.name, seed=self.seed)
+        self.states[event.job] = state
+        return state
+
+    def _name(self, state: JobState) -> None:
+        self._uids[state.key] = state.uid
+        if state.spec.manual_selector:
+            self._manual.setdefault(state.namespace, {})[state.uid] = None
+
+    def _drop(self, state: JobState) -> None:
+        del self.states[state.uid]
+        self._manual.get(state.namespace, {}).pop(state.uid, None)
+        if self._uids.get(state.key) == state.uid:
+            del self._uids[state.key]
+
+    def _apply_stream(self, event: StreamRecord) -> None:
+        match event:
+            case StreamStarted():
+                self.seed = event.seed
+            case EpochTaken():
+                self.epoch = event.epoch
+                for state in self.states.values():
+                    _forget_calls(state)
+            case ClusterRewound():
+                self.revision = int(event.listed)
+                for state in self.states.values():
+                    state.resource_version = "0"
+                    for pod in state.pods.values():
+                        pod.resource_version = 0
+            case _:  # gaps and compactions change nothing of a Job
+                pass
+
+    def load(self, states: Iterable[JobState]) -> None:
+        """Take over states that were stored."""
+        for state in states:
+            self.states[state.uid] = state
+            if not state.missing:
+                self._name(state)
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    """A projection's stored form: a snapshot's body. New fields go last and have defaults."""
+
+    version: int
+    seed: str
+    position: int
+    epoch: int
+    revision: int
+    states: list[bytes]
+
+
+_VERSION = 1
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Stored)
+
+
+def encode_projection(projection: Projection) -> bytes:
+    """A snapshot's body: everything that is not derived."""
+    states = [encode_state(state) for state in projection]
+    stored = _Stored(_VERSION, projection.seed, projection.position, projection.epoch, projection.revision, states)
+    return _encoder.encode(stored)
+
+
+def decode_projection(body: bytes) -> Projection:
+    """The projection a snapshot's body holds. Raises msgspec.DecodeError if it is none of this version."""
+    stored = _decoder.decode(body)
+    if stored.version != _VERSION:
+        raise msgspec.ValidationError(f"snapshot of version {stored.version}, this podledger reads {_VERSION}")
+    projection = Projection()
+    projection.seed, projection.position = stored.seed, stored.position
+    projection.epoch, projection.revision = stored.epoch, stored.revision
+    projection.load(decode_state(state) for state in stored.states)
+    return projection
+
+
+def _forget_calls(state: JobState) -> None:
+    """A new holder cannot know what became of calls under way: creates are asked about again, all else decided anew."""
+    state.intended = None
+    state.step = 0
+    for intent in state.creating:
+        state.unresolved[intent] = 0

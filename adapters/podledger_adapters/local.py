@@ -19,24 +19,23 @@ from podledger.api.pod import Pod
 from podledger.clock import VirtualClock
 from podledger.errors import ClusterError
 from podledger.job.command import Command
-from podledger.ports import Change, Clock, Gone, Kind, ListBegan, ListEnded, Node, Outcome, Seen, Unknown
+from podledger.ports import Change, Clock, Node, Outcome, Unknown
 from podledger_adapters.nodes.behaviour import Behaviour
 from podledger_adapters.nodes.kubelet import Kubelet
 from podledger_adapters.nodes.simulated import SimulatedNode
-from podledger_adapters.store import ApiError, ObjectStore, StoreChange
+from podledger_adapters.store import ApiError, ObjectStore
 from podledger_adapters.store.api_error import StoreUnavailable, not_found
 from podledger_adapters.store.deletion import DeleteOptions
 from podledger_adapters.store.event_recorder import EVENT_LIFE, EventRecorder
 from podledger_adapters.store.garbage import GarbageCollector
 from podledger_adapters.store.housekeeping import keep_house
 from podledger_adapters.store.kinds import RESOURCES, Propagation
+from podledger_adapters.store.list_watch import list_and_watch
 from podledger_adapters.store.perform import perform
 from podledger_adapters.store.pod_garbage import PodGarbageCollector
 from podledger_adapters.store.tracking import TrackingCleanup
 
 __all__ = ["LocalCluster"]
-
-WATCHED: Sequence[tuple[Kind, type[Job] | type[Pod]]] = (("Job", Job), ("Pod", Pod))
 
 
 class LocalCluster:
@@ -100,6 +99,8 @@ class LocalCluster:
             await asyncio.wait([self._task])
         if self._failure is not None and error is None:
             raise self._stopped()
+        if self._failure is None:
+            await self.store.durable()
 
     async def _run(self, started: anyio.Event) -> None:
         try:
@@ -140,32 +141,8 @@ class LocalCluster:
     async def watch(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
         """List and watch Jobs and pods. One that fell too far behind is given the lists again."""
         self._require_running()
-        async with aclosing(self._changes()) as changes:
+        async with aclosing(list_and_watch(self.store)) as changes:
             yield changes
-
-    async def _changes(self) -> AsyncGenerator[Sequence[Change]]:
-        while True:
-            watch = self.store.watch()
-            try:
-                yield await self._list()
-                async for changes in watch:
-                    if translated := _translated(changes):
-                        yield translated
-            except ApiError as error:
-                if error.code != 410:
-                    raise
-            finally:
-                watch.close()
-
-    async def _list(self) -> Sequence[Change]:
-        version = str(self.store.revision)
-        listed: list[Change] = []
-        for kind, type_ in WATCHED:
-            listed.append(ListBegan(kind))
-            listed += map(Seen, self.store.table(type_).sorted())
-            listed.append(ListEnded(kind, version))
-        await self.store.durable()
-        return listed
 
     async def perform(self, commands: Sequence[Command]) -> Sequence[Outcome]:
         """Make these calls, in order; see `store/perform.py`. Raises ClusterError when the cluster stopped."""
@@ -269,23 +246,6 @@ class LocalCluster:
             raise ApiError(400, "BadRequest", why) from None
 
 
-def _translated(changes: Sequence[StoreChange]) -> list[Change]:
-    """The store's changes as the controller wants them: Jobs and pods only."""
-    translated: list[Change] = []
-    for change in changes:
-        seen = change.object
-        if not isinstance(seen, Job | Pod):
-            continue
-        if change.removed:
-            metadata = seen.metadata
-            kind: Kind = "Job" if isinstance(seen, Job) else "Pod"
-            gone = Gone(kind, metadata.namespace, metadata.name, metadata.uid, metadata.resource_version)
-            translated.append(gone)
-        else:
-            translated.append(Seen(seen))
-    return translated
-
-
 def _container(pod: Pod, wanted: str) -> str:
     base = pod.spec.base
     regular = [container["name"] for container in base.get("containers", ())]
@@ -304,5 +264,5 @@ def _only(error: BaseException) -> BaseException:
     """The one failure inside nested groups of one."""
     if not isinstance(error, BaseExceptionGroup):
         return error
-    failures = cast(BaseExceptionGroup[BaseException], error).exceptions
-    return _only(failures[0]) if len(failures) == 1 else error
+    group = cast(BaseExceptionGroup[BaseException], error)
+    return _only(group.exceptions[0]) if len(group.exceptions) == 1 else group

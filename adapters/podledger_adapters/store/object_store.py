@@ -6,13 +6,16 @@ Writes are `batch.py`, changes and their history `watch.py`, keeping objects in 
 import random
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar, cast
+from typing import NamedTuple, Self, TypeVar, cast
 
 from podledger.api.meta import ObjectMeta
 from podledger.api.namespace import Namespace
+from podledger.log.objects import LoadedObjects
 from podledger.ports import Clock
 from podledger_adapters.store.batch import Batch
+from podledger_adapters.store.journal import Journal, ObjectStorage
 from podledger_adapters.store.kinds import RESOURCES, StoredObject
+from podledger_adapters.store.object_codec import ObjectCodec
 from podledger_adapters.store.rules import PodTemplates
 from podledger_adapters.store.table import ObjectKey, Table
 from podledger_adapters.store.watch import ChangeStream, StoreChange, StoreWatch
@@ -27,24 +30,56 @@ IDENTITY_NAMESPACE = "kube-system"
 FIRST_NAMESPACES = ("default", IDENTITY_NAMESPACE)
 
 
+class Kept(NamedTuple):
+    """A ledger's storage and what was in it."""
+
+    storage: ObjectStorage
+    loaded: LoadedObjects
+
+
 class ObjectStore:
-    """An in-process Kubernetes API, in memory.
+    """An in-process Kubernetes API: in memory, or with `open` kept in a ledger.
 
     Stored objects are immutable and shared with everyone who reads them. With a `seed`, uids and generated names are
     drawn from it, so that the same calls at the same times give the same store.
     """
 
-    def __init__(self, clock: Clock, *, seed: int | None = None) -> None:
+    def __init__(self, clock: Clock, *, seed: int | str | None = None, kept: Kept | None = None) -> None:
+        """A store in memory; `kept` is for `open`."""
+        revision = 0 if kept is None else kept.loaded.revision
+        if seed is not None and revision:
+            seed = f"{seed}/{revision}"  # Not to draw the uids of the last run again.
         self._clock = clock
         self._random: random.Random = random.SystemRandom() if seed is None else random.Random(seed)
         self._tables: dict[type[object], object] = {kind: Table[StoredObject]() for kind in RESOURCES}
-        self._revision = 0
-        self._stream = ChangeStream(0)
+        self._revision = revision
+        self._stream = ChangeStream(revision)
+        self._journal: Journal | None = None
         self._batch_open = False
         self.templates = PodTemplates()
         self._second = 0
         self._timestamp = datetime.fromtimestamp(0, UTC)
-        self._found()
+        if kept is not None:
+            codec = ObjectCodec()
+            for stored in codec.objects(kept.loaded.objects):
+                self.table(type(stored)).add(stored)
+            self._journal = Journal(kept.storage, codec, clock, revision, self._stream)
+        if self.find(Namespace, ("", IDENTITY_NAMESPACE)) is None:
+            self._found()
+        self.identity = self._namespace_uid()
+        """The cluster's own id: the uid of namespace kube-system, as for any Kubernetes."""
+
+    @classmethod
+    async def open(cls, clock: Clock, storage: ObjectStorage, *, seed: int | str | None = None) -> Self:
+        """The store that a ledger keeps, empty the first time.
+
+        Raises LogError where the ledger cannot be read, StoreUnavailable where it cannot be written.
+        """
+        with clock.hold():
+            store = cls(clock, seed=seed, kept=Kept(storage, await storage.load()))
+            await store.durable()
+            store.identity = await storage.identity(store.identity)
+        return store
 
     def _found(self) -> None:
         """Make what every cluster has from its first moment on."""
@@ -52,11 +87,9 @@ class ObjectStore:
             for name in FIRST_NAMESPACES:
                 batch.create(Namespace(metadata=ObjectMeta(name=name)))
 
-    @property
-    def identity(self) -> str:
-        """The cluster's own id: the uid of namespace kube-system, as for any Kubernetes."""
+    def _namespace_uid(self) -> str:
         namespace = self.find(Namespace, ("", IDENTITY_NAMESPACE))
-        assert namespace is not None, "made with the store, and nothing removes it"
+        assert namespace is not None, "made with the store"
         return namespace.metadata.uid
 
     # ---- reading ---------------------------------------------------------------------------------------------
@@ -89,7 +122,12 @@ class ObjectStore:
         return self._stream.watch(self._revision if after is None else after)
 
     async def durable(self, revision: int | None = None) -> None:
-        """Wait until all writes up to a revision, by default the last one, are as safe as the store makes them."""
+        """Wait until all writes up to a revision, by default the last one, are as safe as the store makes them.
+
+        Whoever answers a read waits too: what is not durable is not so. Raises StoreUnavailable.
+        """
+        if self._journal is not None:
+            await self._journal.durable(self._revision if revision is None else revision)
 
     def fail(self, failure: Exception) -> None:
         """Tell watchers that nothing more will come, and why."""
@@ -102,15 +140,19 @@ class ObjectStore:
         return Batch(self)
 
     def begin(self) -> None:
-        """Called by a batch that opens."""
+        """Called by a batch that opens. Raises StoreUnavailable once the ledger refused a write."""
+        if self._journal is not None and self._journal.failure is not None:
+            raise self._journal.failure
         assert not self._batch_open, "batches do not nest, and nothing is awaited inside one"
         self._batch_open = True
 
     def commit(self, changes: Sequence[StoreChange]) -> int:
         """Called by a batch that ends; the revision it ended at."""
         self._batch_open = False
-        if changes:
+        if changes and self._journal is None:
             self._stream.publish(changes, self._revision)
+        elif changes and self._journal is not None:
+            self._journal.hand_in(changes, self._revision)
         return self._revision
 
     def next_revision(self) -> str:

@@ -1,0 +1,60 @@
+"""The store's Jobs and pods as the Cluster port wants them: lists, then changes, for ever."""
+
+from collections.abc import AsyncGenerator, Sequence
+
+from podledger.api.job import Job
+from podledger.api.pod import Pod
+from podledger.ports import Change, Gone, Kind, ListBegan, ListEnded, Seen
+from podledger_adapters.store.api_error import ApiError
+from podledger_adapters.store.object_store import ObjectStore
+from podledger_adapters.store.watch import StoreChange
+
+__all__ = ["list_and_watch"]
+
+WATCHED: Sequence[tuple[Kind, type[Job] | type[Pod]]] = (("Job", Job), ("Pod", Pod))
+
+
+async def list_and_watch(store: ObjectStore) -> AsyncGenerator[Sequence[Change]]:
+    """Batches of changes. A consumer that fell too far behind is given the lists again.
+
+    Raises StoreUnavailable when the store broke.
+    """
+    while True:
+        watch = store.watch()
+        try:
+            yield await _listed(store)
+            async for changes in watch:
+                if translated := _translated(changes):
+                    yield translated
+        except ApiError as error:
+            if error.code != 410:
+                raise
+        finally:
+            watch.close()
+
+
+async def _listed(store: ObjectStore) -> Sequence[Change]:
+    version = str(store.revision)
+    listed: list[Change] = []
+    for kind, type_ in WATCHED:
+        listed.append(ListBegan(kind))
+        listed += map(Seen, store.table(type_).sorted())
+        listed.append(ListEnded(kind, version))
+    await store.durable()
+    return listed
+
+
+def _translated(changes: Sequence[StoreChange]) -> list[Change]:
+    translated: list[Change] = []
+    for change in changes:
+        seen = change.object
+        if not isinstance(seen, Job | Pod):
+            continue
+        if change.removed:
+            metadata = seen.metadata
+            kind: Kind = "Job" if isinstance(seen, Job) else "Pod"
+            gone = Gone(kind, metadata.namespace, metadata.name, metadata.uid, metadata.resource_version)
+            translated.append(gone)
+        else:
+            translated.append(Seen(seen))
+    return translated

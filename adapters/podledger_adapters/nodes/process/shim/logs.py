@@ -54,7 +54,7 @@ class LogWriter:
 
     def _remove(self, attempt: int, keep: int = 0) -> None:
         numbers = segments(self._directory).get(attempt, [])
-        for number in numbers[: len(numbers) - keep]:
+        for number in numbers[: max(0, len(numbers) - keep)]:
             with contextlib.suppress(OSError):
                 os.unlink(f"{self._directory}/{segment_name(attempt, number)}")  # noqa: PTH108
 

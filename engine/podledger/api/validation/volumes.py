@@ -8,6 +8,38 @@ from podledger.api.validation.names import dns_label_faults
 
 __all__ = ["validate_volumes"]
 
+ORDER: Final = [
+    "emptyDir",
+    "hostPath",
+    "gitRepo",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "secret",
+    "nfs",
+    "iscsi",
+    "glusterfs",
+    "persistentVolumeClaim",
+    "rbd",
+    "cinder",
+    "cephfs",
+    "flocker",
+    "downwardAPI",
+    "fc",
+    "azureFile",
+    "flexVolume",
+    "configMap",
+    "vsphereVolume",
+    "quobyte",
+    "azureDisk",
+    "photonPersistentDisk",
+    "projected",
+    "portworxVolume",
+    "scaleIO",
+    "storageos",
+    "csi",
+    "ephemeral",
+    "image",
+]
 # The field without which a source names nothing.
 NEEDED: Final = {
     "hostPath": "path",
@@ -35,10 +67,15 @@ def validate_volumes(spec: Mapping[str, Any], path: str) -> list[FieldError]:
     return errors
 
 
+def rank(source: str) -> int:
+    """Where a source stands in Kubernetes' checks: of several, the first counts and the others are too many."""
+    return ORDER.index(source) if source in ORDER else len(ORDER)
+
+
 def validate_source(volume: Mapping[str, Any], path: str) -> list[FieldError]:
     """One source, complete."""
     errors: list[FieldError] = []
-    sources = [field for field in volume if field != "name"]
+    sources = sorted((field for field in volume if field != "name"), key=rank)
     if not sources:
         errors.append(required(path, "must specify a volume type"))
     errors += [forbidden(f"{path}.{source}", "may not specify more than 1 volume type") for source in sources[1:]]

@@ -8,13 +8,14 @@ and only when it is asked for (`--debug`, or PODLEDGER_DEBUG=1).
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from podledger_adapters.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
-    from cyclopts import App
+    from cyclopts import App, CycloptsError
 
 __all__ = ["main"]
 
@@ -32,14 +33,14 @@ or opened, 130 after Ctrl-C, 143 after SIGTERM. Tracebacks of podledger's own er
 
 
 COMMANDS = {
-    "run": ("podledger_adapters.cli.run:app", "Run the Jobs of manifests and wait for them."),
-    "log": ("podledger_adapters.cli.log:app", "Look after a ledger."),
+    "run": ("podledger_adapters.cli.run", "Run the Jobs of manifests and wait for them."),
+    "log": ("podledger_adapters.cli.log", "Look after a ledger."),
 }
-"""Each command's name, where it is found, and what it does."""
+"""Each command's name, the module whose `app` it is, and what it does."""
 
 
-def build_app() -> "App":
-    """The commands. Each is named by the place where it is found, and imported when it is used."""
+def build_app(command: str) -> "App":
+    """The commands; the module of `command`, the one that is asked for, is imported, the others' are not."""
     from cyclopts import App
 
     app = App(
@@ -48,16 +49,21 @@ def build_app() -> "App":
         help_epilogue=EPILOGUE,
         help_format="plaintext",
         help_formatter="plain",
-        version=lambda: f"podledger {version('podledger')}",
+        version=_version,
         result_action="return_value",
         exit_on_error=False,
         print_error=False,
     )
-    app.command(
-        "podledger_adapters.cli.run:run_command", name="run", help="Run the Jobs of manifests and wait for them."
-    )
-    app.command("podledger_adapters.cli.log:app", name="log", help="Look after a ledger.")
+    for name, (module, help_text) in COMMANDS.items():
+        if name == command:
+            app.command(import_module(module).app, name=name)
+        else:
+            app.command(f"{module}:app", name=name, help=help_text)
     return app
+
+
+def _version() -> str:
+    return f"podledger {version('podledger')}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -83,15 +89,18 @@ def _run(words: Sequence[str], *, debug: bool) -> int:
     from podledger_adapters.cli.writer import open_missing_descriptors
 
     open_missing_descriptors()
+    if words == ["--version"]:  # The one answer that needs nothing to be loaded.
+        print(_version())
+        return ExitCode.OK
     try:
         from cyclopts import CycloptsError
     except ModuleNotFoundError as error:
         return _missing(error)
     try:
-        result = build_app()(words or ["--help"])
+        result = build_app(words[0] if words else "")(words or ["--help"])
     except CycloptsError as error:
-        command = " ".join(["podledger", *words[:1]]) if words and words[0] in COMMANDS else "podledger"
-        print(f"error: {str(error).rstrip('.')}; see {command} --help", file=sys.stderr)
+        command = f"podledger {words[0]}" if words and words[0] in COMMANDS else "podledger"
+        print(f"error: {_usage_fault(error)}; see {command} --help", file=sys.stderr)
         return ExitCode.USAGE
     except ModuleNotFoundError as error:
         if debug or (error.name or "").startswith("podledger"):
@@ -105,6 +114,12 @@ def _run(words: Sequence[str], *, debug: bool) -> int:
             print(line, file=sys.stderr)
         return code
     return int(result) if isinstance(result, int) else ExitCode.OK
+
+
+def _usage_fault(error: "CycloptsError") -> str:
+    """What is wrong with the words, in one line; what a check of ours said is said alone."""
+    text = getattr(error, "exception_message", "") or str(error)
+    return " ".join(text.split()).rstrip(".")
 
 
 def _missing(error: ModuleNotFoundError) -> int:

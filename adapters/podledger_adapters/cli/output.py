@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 import anyio
 import anyio.to_thread
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from podledger_adapters.cli.progress import JobProgress
 
@@ -54,55 +55,43 @@ class Output:
     def __init__(self, writer: Writer, progress: Callable[[], Sequence[JobProgress]]) -> None:
         self._writer = writer
         self._progress = progress
-        self._send, self._receive = anyio.create_memory_object_stream[bytes | _Note](MAX_WAITING)
+        self._send: MemoryObjectSendStream[bytes | _Note] | None = None
         self._ticked = 0.0
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         """Write while inside. Leaving waits until all that was said is written."""
+        send, receive = anyio.create_memory_object_stream[bytes | _Note](MAX_WAITING)
+        self._send = send
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._run)
-            try:
+            tasks.start_soon(self._run, receive)
+            with send:
                 yield
-            finally:
-                self._send.close()
 
     async def logs(self, data: bytes) -> None:
         """Whole lines of pods' logs; waits while the writer is behind."""
         if data:
-            await self._send.send(data)
+            await self._say(data)
 
     async def note(self, text: str) -> None:
         """One line for people; waits while the writer is behind."""
-        await self._send.send(_Note(text))
+        await self._say(_Note(text))
 
-    async def _run(self) -> None:
+    async def _say(self, item: bytes | _Note) -> None:
+        if self._send is None:
+            raise RuntimeError("the output is not open: `async with output.open()`")
+        await self._send.send(item)
+
+    async def _run(self, said: MemoryObjectReceiveStream[bytes | _Note]) -> None:
         # Shielded: what was said is written even when the run is cancelled; a closed stream ends it.
-        with anyio.CancelScope(shield=True):
+        with anyio.CancelScope(shield=True), said:
             try:
                 ended = False
                 while not ended:
-                    batch, ended = await self._take()
+                    batch, ended = await _take(said)
                     await self._write(batch)
             finally:
                 await anyio.to_thread.run_sync(self._writer.close)
-
-    async def _take(self) -> tuple[Sequence[bytes | _Note], bool]:
-        """What waits, or nothing after a tick; and whether the stream is closed and empty."""
-        batch: list[bytes | _Note] = []
-        size = 0
-        try:
-            with anyio.move_on_after(TICK_S):
-                batch.append(await self._receive.receive())
-            while size < MAX_BATCH_BYTES:
-                item = self._receive.receive_nowait()
-                batch.append(item)
-                size += len(item) if isinstance(item, bytes) else 0
-        except anyio.WouldBlock:
-            return batch, False
-        except anyio.EndOfStream:
-            return batch, True
-        return batch, False
 
     async def _write(self, batch: Sequence[bytes | _Note]) -> None:
         # Progress is read here, on the event loop: the states it comes from are the controller's.
@@ -128,3 +117,21 @@ class Output:
             self._writer.logs(b"".join(pending))
         if jobs is not None:
             self._writer.progress(jobs)
+
+
+async def _take(said: MemoryObjectReceiveStream[bytes | _Note]) -> tuple[Sequence[bytes | _Note], bool]:
+    """What waits, or nothing after a tick; and whether the stream is closed and empty."""
+    batch: list[bytes | _Note] = []
+    size = 0
+    try:
+        with anyio.move_on_after(TICK_S):
+            batch.append(await said.receive())
+        while size < MAX_BATCH_BYTES:
+            item = said.receive_nowait()
+            batch.append(item)
+            size += len(item) if isinstance(item, bytes) else 0
+    except anyio.WouldBlock:
+        return batch, False
+    except anyio.EndOfStream:
+        return batch, True
+    return batch, False

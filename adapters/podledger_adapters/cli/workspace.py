@@ -18,6 +18,8 @@ class Workspace:
     def __init__(self, db: str | None) -> None:
         """Raises InputError for a `db` that is no path, LogUnavailable where no directory can be made."""
         self._directory: Path | None = None
+        self.used = False
+        """Whether a Job was submitted to it."""
         if db is not None:
             if "://" in db:
                 raise InputError(f"--db {db}: only files can be ledgers yet; give a path such as jobs.db")
@@ -29,6 +31,11 @@ class Workspace:
             text = f"no temporary directory can be made ({error.strerror}); set TMPDIR, or give --db PATH"
             raise LogUnavailable(text) from error
         self.ledger = self._directory / LEDGER_NAME
+
+    @property
+    def pods(self) -> Path:
+        """Where the records and logs of the pods are: beside the ledger."""
+        return self.ledger.with_name(f"{self.ledger.name}.pods")
 
     @property
     def temporary(self) -> bool:

@@ -1,0 +1,120 @@
+"""`podledger run`: its flags and its help, and what can be refused before anything is opened.
+
+The run itself is `session.py` (what is opened) and `job_run.py` (what happens to the Jobs); how it ends is told by
+`report.py`.
+"""
+
+import re
+from typing import Annotated, Literal
+
+import anyio
+from cyclopts import App, Parameter
+
+from podledger.errors import InputError
+from podledger_adapters.cli.exit_code import ExitCode
+from podledger_adapters.cli.fault import Fault, ManifestError
+from podledger_adapters.cli.manifest import read_manifests
+from podledger_adapters.cli.preflight import check_jobs
+from podledger_adapters.cli.run_cluster import ClusterKind, pod_check
+from podledger_adapters.cli.session import RunOptions, run_jobs
+
+__all__ = ["app", "run_command"]
+
+HELP = """Run the Jobs of Kubernetes manifests on this machine and wait until they are Complete or Failed.
+
+Each pod is a process here: its command is run, its image is not used. Everything is checked before the first Job
+starts. Pods' logs go to stdout, progress to stderr, a table of the Jobs comes last."""
+
+EXAMPLES = """Examples:
+  podledger run job.yaml                      run it; ledger and logs are kept only if something fails
+  podledger run job.yaml --db jobs.db         keep the ledger; the same command resumes what was stopped or killed
+  podledger run a.yaml b.yaml --timeout 600   two manifests; what is not done in 10 minutes is suspended
+  generate-jobs | podledger run - -o json     manifest from stdin, the Jobs as stored on stdout
+  podledger run job.yaml --cluster memory     no processes: simulated pods in virtual time
+
+Ctrl-C (or SIGTERM, or --timeout) suspends the Jobs: their pods get TERM, time to end, then KILL, and do not count.
+A second Ctrl-C kills them at once.
+
+Exit codes: 0 all Jobs complete, 1 one failed or timed out, 2 bad input, 3 the ledger cannot be opened, 130 after
+Ctrl-C, 143 after SIGTERM."""
+
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+app = App(name="run", help=HELP, usage="Usage: podledger run FILE... [OPTIONS]", help_epilogue=EXAMPLES)
+
+
+def _no_option(_: object, word: str) -> None:
+    """A word that looks like an option is none we know: `-` is let through as stdin's name, and all else with it."""
+    if word.startswith("-") and word != "-":
+        raise ValueError(f"Unknown option: {word} (for a file of this name write ./{word})")
+
+
+@app.default
+def run_command(
+    *files: Annotated[
+        str,
+        Parameter(
+            name="FILE",
+            required=True,
+            allow_leading_hyphen=True,
+            validator=_no_option,
+            help="Manifests, YAML or JSON, of one or more documents or a List; - is stdin.",
+        ),
+    ],
+    cluster: Annotated[
+        ClusterKind, Parameter(help="Where pods run: as processes of this machine, or simulated in memory.")
+    ] = "process",
+    db: Annotated[
+        str | None, Parameter(help="The ledger, a file; made if there is none. Without it, a temporary one.")
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        Parameter(name=["--namespace", "-n"], help="The namespace of Jobs that name none [default: default]."),
+    ] = None,
+    timeout: Annotated[
+        float | None, Parameter(help="Seconds after which Jobs that are not done are suspended; exit code 1.")
+    ] = None,
+    max_pods: Annotated[
+        int | None, Parameter(help="Pods that run at once; more stay Pending [default: 110; no limit in memory].")
+    ] = None,
+    env: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative="",
+            show_default=False,
+            help="NAME or NAME=VALUE: more of podledger's environment for all pods; may be repeated.",
+        ),
+    ] = (),
+    output: Annotated[
+        Literal["json"] | None,
+        Parameter(name=["--output", "-o"], help="json: stdout is one document, the List of the Jobs as stored."),
+    ] = None,
+) -> ExitCode:
+    """Run Jobs; the exit code. Raises PodledgerError."""
+    options = RunOptions(files, cluster, db, namespace, timeout, max_pods, env, as_json=output == "json")
+    _check(options)
+    objects, unread = read_manifests(files)
+    submissions, wrong = check_jobs(objects, namespace=namespace, check_pod=pod_check(cluster))
+    if unread or wrong:
+        raise ManifestError(_in_order(files, [*unread, *wrong]))
+    return anyio.run(run_jobs, options, submissions)
+
+
+def _check(options: RunOptions) -> None:
+    """Raises InputError for a flag that cannot be used as it is."""
+    if options.timeout_s is not None and not 0 < options.timeout_s < float("inf"):
+        raise InputError(f"--timeout {options.timeout_s:g}: must be a number of seconds above 0")
+    if options.max_pods is not None and options.max_pods < 1:
+        raise InputError(f"--max-pods {options.max_pods}: must be 1 or more")
+    if options.namespace is not None and not NAMESPACE.fullmatch(options.namespace):
+        raise InputError(
+            f"--namespace {options.namespace}: must be at most 63 lower case letters, digits and -, such as team-a"
+        )
+    if options.env and options.cluster != "process":
+        raise InputError(f"--env: pods of --cluster {options.cluster} have no environment; leave it out")
+
+
+def _in_order(files: tuple[str, ...], faults: list[Fault]) -> list[Fault]:
+    """The faults in the order of the files, whatever found them."""
+    order = {"stdin" if file == "-" else file: i for i, file in reversed(list(enumerate(files)))}
+    return sorted(faults, key=lambda fault: (order.get(fault.place.source, 0), fault.place[1:]))

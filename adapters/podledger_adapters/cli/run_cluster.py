@@ -1,0 +1,53 @@
+"""The clusters that `podledger run` offers: processes of this machine, or pods simulated in memory.
+
+How they work is `podledger_adapters.local` and `nodes/`; here is only which parts make which, imported when used.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from podledger.clock import RealClock, VirtualClock
+from podledger.ports import Clock, Node
+from podledger_adapters.cli.pod_logs import LogSource
+from podledger_adapters.cli.preflight import PodCheck
+from podledger_adapters.cli.workspace import Workspace
+
+__all__ = ["ClusterKind", "RunCluster", "make_cluster", "pod_check"]
+
+ClusterKind = Literal["process", "memory"]
+
+
+class RunCluster(NamedTuple):
+    """What a cluster is made of. `logs` is None where pods write nothing."""
+
+    clock: Clock
+    node: Node
+    logs: LogSource | None
+
+
+def pod_check(kind: ClusterKind) -> PodCheck | None:
+    """What finds pods that this cluster's node cannot run; None where it runs all."""
+    if kind == "memory":
+        return None
+    from podledger_adapters.nodes.process.check import check_pod_spec
+
+    return check_pod_spec
+
+
+def make_cluster(kind: ClusterKind, workspace: Workspace, *, max_pods: int | None, env: Sequence[str]) -> RunCluster:
+    """The parts of a cluster. Raises InputError for an `env` that names no variable."""
+    if kind == "memory":
+        from podledger_adapters.nodes.simulated import SimulatedNode
+
+        clock = VirtualClock()
+        return RunCluster(clock, SimulatedNode(clock, capacity=max_pods), None)
+    from podledger_adapters.nodes.process.node import DEFAULT_MAX_PODS, ProcessNode
+
+    node = ProcessNode(
+        workspace.pods,
+        capacity=max_pods or DEFAULT_MAX_PODS,
+        # Pods of a named ledger run on when podledger is killed; nobody would find those of a temporary one.
+        survive=not workspace.temporary,
+        pass_env=env,
+    )
+    return RunCluster(RealClock(), node, node)

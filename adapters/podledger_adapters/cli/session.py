@@ -1,0 +1,163 @@
+"""What a run opens and closes: ledger, cluster, controller, output; and the order in which it does.
+
+What happens to the Jobs inside is `job_run.py`, what is said in the end `report.py`.
+"""
+
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import anyio
+
+from podledger.api.job import Job, JobKey
+from podledger.api.pod import Pod
+from podledger.controller import Controller
+from podledger.job.names import FINALIZER
+from podledger.log.sqlite import SqliteLog
+from podledger.ports import EventLog
+from podledger_adapters.cli.exit_code import ExitCode, exit_code_of_jobs
+from podledger_adapters.cli.fault import ManifestError
+from podledger_adapters.cli.job_run import JobRun
+from podledger_adapters.cli.output import Output
+from podledger_adapters.cli.pod_logs import LogLook, PodLogs
+from podledger_adapters.cli.preflight import Submission
+from podledger_adapters.cli.progress import JobProgress
+from podledger_adapters.cli.report import Ending, last_failure, print_ending
+from podledger_adapters.cli.resume import Plan, plan_run
+from podledger_adapters.cli.run_cluster import ClusterKind, RunCluster, make_cluster
+from podledger_adapters.cli.stopping import Stop, signals_heeded
+from podledger_adapters.cli.summary import FailedPod
+from podledger_adapters.cli.terminal import Streams
+from podledger_adapters.cli.workspace import Workspace
+from podledger_adapters.local import LocalCluster
+from podledger_adapters.store import ObjectStore
+
+__all__ = ["RunOptions", "run_jobs"]
+
+
+class RunOptions(NamedTuple):
+    """The flags of `podledger run`."""
+
+    files: Sequence[str]
+    cluster: ClusterKind
+    db: str | None
+    namespace: str | None
+    timeout_s: float | None
+    max_pods: int | None
+    env: Sequence[str]
+    as_json: bool
+
+
+async def run_jobs(options: RunOptions, submissions: Sequence[Submission]) -> ExitCode:
+    """Run these Jobs and say how they ended; the exit code. Raises PodledgerError."""
+    stop = Stop()
+    workspace = Workspace(options.db)
+    try:
+        parts = make_cluster(options.cluster, workspace, max_pods=options.max_pods, env=options.env)
+        async with signals_heeded(stop):
+            ending = await Session(options, workspace, parts, stop).run(submissions)
+    except BaseException:
+        if not workspace.used:
+            workspace.remove()
+        elif workspace.temporary:
+            print(f"ledger and logs are kept in {workspace.ledger.parent}", file=sys.stderr)
+        raise
+    code = exit_code_of_jobs(job.status for job in ending.jobs) if ending.reason is None else ending.reason.code
+    if code == ExitCode.OK and all(job.status.finished for job in ending.jobs):
+        workspace.remove()
+        ending = ending._replace(kept=None)
+    print_ending(ending, as_json=options.as_json)
+    return code
+
+
+class Session:
+    """One run: what is open while it lasts."""
+
+    def __init__(self, options: RunOptions, workspace: Workspace, parts: RunCluster, stop: Stop) -> None:
+        self._options, self._workspace, self._parts, self._stop = options, workspace, parts, stop
+        self._streams = Streams.of_process(as_json=options.as_json)
+        self._run: JobRun | None = None
+
+    async def run(self, submissions: Sequence[Submission]) -> Ending:
+        """Open the ledger and the cluster, run what is to be run, and look at what is stored in the end."""
+        clock, node, _ = self._parts
+        async with SqliteLog.open(self._workspace.ledger, clock=clock) as log:
+            store = await ObjectStore.open(clock, log.objects())
+            plans, faults = plan_run(submissions, {job.key: job for job in store.table(Job)})
+            if faults:
+                raise ManifestError(faults)
+            async with LocalCluster(store, node, clock=clock) as cluster:
+                keys = [plan.stored.key for plan in plans if plan.stored is not None]
+                todo = [plan for plan in plans if plan.step != "report"]
+                if todo and self._stop.reason is None:
+                    begun = iter(await self._run_jobs(cluster, log, todo))
+                    keys = [key for plan in plans if (key := _reported(plan) or next(begun, None)) is not None]
+                return await self._ending(cluster, keys)
+
+    async def _run_jobs(self, cluster: LocalCluster, log: EventLog, todo: Sequence[Plan]) -> Sequence[JobKey]:
+        """Run the Jobs that are not finished; their keys."""
+        ours = {plan.stored.key for plan in todo if plan.stored is not None}
+        others = [job for job in cluster.store.table(Job) if job.key not in ours and not job.status.finished]
+        self._workspace.used = True
+        output = Output(self._streams.writer(), self._progress)
+        async with output.open():
+            if self._options.cluster == "process":
+                await output.note("note: pods run as processes of this machine; images are not used")
+            for job in others:
+                await output.note(f"note: this ledger also holds Job {job.key}, unfinished; it goes on meanwhile")
+            async with Controller(cluster, log, clock=cluster.clock) as controller:
+                self._run = JobRun(cluster, controller, output, self._stop)
+                async with self._logs_shown(cluster, output, self._run):
+                    await self._run.run(todo, self._options.timeout_s)
+        return list(self._run.keys)
+
+    def _progress(self) -> Sequence[JobProgress]:
+        return self._run.progress() if self._run is not None else ()
+
+    @asynccontextmanager
+    async def _logs_shown(self, cluster: LocalCluster, output: Output, run: JobRun) -> AsyncGenerator[None]:
+        """Show pods' logs while inside and to their end; a stop that comes after the Jobs' end cuts them short."""
+        if self._parts.logs is None:
+            yield
+            return
+        # What an earlier run counted, it has also shown.
+        known = {pod.metadata.uid for pod in cluster.store.table(Pod) if FINALIZER not in pod.metadata.finalizers}
+        look = LogLook(self._streams.logs_to_terminal, self._streams.colour)
+        logs = PodLogs(self._parts.logs, output, is_ours=run.keys.__contains__, known=known, look=look)
+        async with anyio.create_task_group() as tasks:
+            async with logs.open(cluster):
+                yield
+                tasks.start_soon(self._cut_short, logs)
+                # The watch may not have come to the last pods yet.
+                await logs.finish(cluster.store.table(Pod).sorted())
+            tasks.cancel_scope.cancel()
+
+    async def _cut_short(self, logs: PodLogs) -> None:
+        await (self._stop.requested if self._stop.reason is None else self._stop.urgent).wait()
+        logs.cut_short()
+
+    async def _ending(self, cluster: LocalCluster, keys: Sequence[JobKey]) -> Ending:
+        stored = {job.key: job for job in await cluster.list_jobs()}
+        jobs = [stored[key] for key in keys if key in stored]
+        failures: dict[str, FailedPod] = {}
+        for job in jobs:
+            if self._parts.logs is not None and job.status.is_true("Failed"):
+                pods = await cluster.list_pods(job.metadata.uid)
+                failure = await last_failure(pods, self._parts.logs)
+                if failure is not None:
+                    failures[job.metadata.uid] = failure
+        return Ending(
+            jobs=jobs,
+            failures=failures,
+            reason=self._stop.reason,
+            kept=self._workspace.ledger,
+            temporary=self._workspace.temporary,
+            now_s=cluster.clock.now(),
+            logged=self._run is not None and self._parts.logs is not None,
+        )
+
+
+def _reported(plan: Plan) -> JobKey | None:
+    """The key of a Job that is only reported; the others' come from the run."""
+    return plan.stored.key if plan.step == "report" and plan.stored is not None else None

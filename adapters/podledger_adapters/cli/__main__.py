@@ -22,14 +22,15 @@ __all__ = ["main"]
 DEBUG_FLAG, DEBUG_VARIABLE = "--debug", "PODLEDGER_DEBUG"
 """Both ask for tracebacks; the flag may stand anywhere before `--`."""
 
-HELP = """Kubernetes Jobs on this machine, counted exactly once, in a ledger that can be replayed."""
+HELP = "Kubernetes Jobs, each pod counted exactly once, in a ledger."
 EPILOGUE = """Examples:
-  podledger run job.yaml                   run a Job on this machine and wait for it
-  podledger run job.yaml --db jobs.db      keep a ledger: run it again to resume
-  podledger log info jobs.db               what is in a ledger
+  podledger run job.yaml                run a Job here and wait for it
+  podledger run job.yaml --db jobs.db   keep a ledger: run it again to resume
+  podledger log info jobs.db            what is in a ledger
 
-Exit codes: 0 all well, 1 a Job failed or timed out, 2 wrong usage or bad input, 3 something could not be reached
-or opened, 130 after Ctrl-C, 143 after SIGTERM. Tracebacks of podledger's own errors: --debug, or PODLEDGER_DEBUG=1."""
+Exit codes: 0 all well, 1 a Job failed or timed out, 2 wrong usage or input,
+3 something could not be reached or opened, 130 after Ctrl-C, 143 after SIGTERM.
+Tracebacks of podledger's own errors: --debug, or PODLEDGER_DEBUG=1."""
 
 
 COMMANDS = {
@@ -85,8 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(words: Sequence[str], *, debug: bool) -> int:
-    from podledger_adapters.cli.explain import explain
-    from podledger_adapters.cli.writer import open_missing_descriptors
+    from podledger_adapters.cli.descriptors import open_missing_descriptors
 
     open_missing_descriptors()
     if words == ["--version"]:  # The one answer that needs nothing to be loaded.
@@ -109,6 +109,8 @@ def _run(words: Sequence[str], *, debug: bool) -> int:
     except Exception as error:
         if debug:
             raise
+        from podledger_adapters.cli.explain import explain
+
         code, lines = explain(error)
         for line in lines:
             print(line, file=sys.stderr)

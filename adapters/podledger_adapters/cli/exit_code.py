@@ -1,11 +1,8 @@
-"""The exit codes of all commands, and how several outcomes become one. Scripts rely on these numbers."""
+"""The exit codes of all commands. Scripts rely on these numbers."""
 
-from collections.abc import Iterable
 from enum import IntEnum
 
-from podledger.api.job import JobStatus
-
-__all__ = ["ExitCode", "exit_code_of_jobs"]
+__all__ = ["ExitCode"]
 
 
 class ExitCode(IntEnum):
@@ -25,8 +22,3 @@ class ExitCode(IntEnum):
     """Ctrl-C (SIGINT)."""
     TERMINATED = 143
     """SIGTERM."""
-
-
-def exit_code_of_jobs(statuses: Iterable[JobStatus]) -> ExitCode:
-    """FAILED if a Job failed, else OK. What stopped the run (a signal, a time-out) is judged before this."""
-    return ExitCode.FAILED if any(status.is_true("Failed") for status in statuses) else ExitCode.OK

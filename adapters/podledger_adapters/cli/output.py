@@ -89,14 +89,14 @@ class Output:
                 ended = False
                 while not ended:
                     batch, ended = await _take(said)
-                    await self._write(batch)
+                    await self._write(batch, last=ended)
             finally:
                 await anyio.to_thread.run_sync(self._writer.close)
 
-    async def _write(self, batch: Sequence[bytes | _Note]) -> None:
+    async def _write(self, batch: Sequence[bytes | _Note], *, last: bool) -> None:
         # Progress is read here, on the event loop: the states it comes from are the controller's.
         now = time.monotonic()
-        due = now - self._ticked >= TICK_S
+        due = last or now - self._ticked >= TICK_S
         if due:
             self._ticked = now
         jobs = self._progress() if due else None

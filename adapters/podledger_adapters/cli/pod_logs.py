@@ -116,7 +116,9 @@ class PodLogs:
                     self._begun.add(run)
                     prefix = log_prefix(pod.metadata.name, shown, colour=self._look_of.colour)
                     self._followers.start_soon(self._follow, *run, prefix)
-        if pod.status.phase == "Failed" and uid not in self._failed:
+        # What is being deleted was told to end, by a deadline or a suspension; that is said of its Job.
+        deleted = pod.metadata.deletion_timestamp is not None
+        if pod.status.phase == "Failed" and not deleted and uid not in self._failed:
             self._failed.add(uid)
             await self._output.note(f"pod {pod.metadata.name} failed: {exit_text(pod)}")
 

@@ -20,23 +20,24 @@ from podledger_adapters.cli.session import RunOptions, run_jobs
 
 __all__ = ["app", "run_command"]
 
-HELP = """Run the Jobs of Kubernetes manifests on this machine and wait until they are Complete or Failed.
+HELP = """Run the Jobs of Kubernetes manifests here until they are Complete or Failed.
 
-Each pod is a process here: its command is run, its image is not used. Everything is checked before the first Job
-starts. Pods' logs go to stdout, progress to stderr, a table of the Jobs comes last."""
+Each pod is a process: its command is run, its image is not used. All is
+checked before the first Job starts. Logs of pods go to stdout, progress to
+stderr; a table of the Jobs comes last."""
 
 EXAMPLES = """Examples:
-  podledger run job.yaml                      run it; ledger and logs are kept only if something fails
-  podledger run job.yaml --db jobs.db         keep the ledger; the same command resumes what was stopped or killed
-  podledger run a.yaml b.yaml --timeout 600   two manifests; what is not done in 10 minutes is suspended
-  generate-jobs | podledger run - -o json     manifest from stdin, the Jobs as stored on stdout
-  podledger run job.yaml --cluster memory     no processes: simulated pods in virtual time
+  podledger run job.yaml                    the ledger is kept if a Job fails
+  podledger run job.yaml --db jobs.db       kept always; run again to resume
+  podledger run a.yaml b.yaml --timeout 60  what is not done then is suspended
+  make-jobs | podledger run - -o json       stdout: the Jobs as stored
+  podledger run job.yaml --cluster memory   simulated pods, virtual time
 
-Ctrl-C (or SIGTERM, or --timeout) suspends the Jobs: their pods get TERM, time to end, then KILL, and do not count.
-A second Ctrl-C kills them at once.
+Ctrl-C, SIGTERM and --timeout suspend the Jobs: their pods get TERM, their
+grace period, then KILL, and do not count. A second Ctrl-C kills at once.
 
-Exit codes: 0 all Jobs complete, 1 one failed or timed out, 2 bad input, 3 the ledger cannot be opened, 130 after
-Ctrl-C, 143 after SIGTERM."""
+Exit codes: 0 all Jobs complete, 1 one failed or timed out, 2 bad input,
+3 the ledger cannot be opened, 130 after Ctrl-C, 143 after SIGTERM."""
 
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -58,36 +59,28 @@ def run_command(
             required=True,
             allow_leading_hyphen=True,
             validator=_no_option,
-            help="Manifests, YAML or JSON, of one or more documents or a List; - is stdin.",
+            help="Manifests, YAML or JSON; - is stdin.",
         ),
     ],
-    cluster: Annotated[
-        ClusterKind, Parameter(help="Where pods run: as processes of this machine, or simulated in memory.")
-    ] = "process",
-    db: Annotated[
-        str | None, Parameter(help="The ledger, a file; made if there is none. Without it, a temporary one.")
-    ] = None,
+    cluster: Annotated[ClusterKind, Parameter(help="Where pods run.")] = "process",
+    db: Annotated[str | None, Parameter(help="The ledger, a file, made if there is none.")] = None,
     namespace: Annotated[
         str | None,
-        Parameter(name=["--namespace", "-n"], help="The namespace of Jobs that name none [default: default]."),
+        Parameter(name=["--namespace", "-n"], help="Namespace of Jobs that name none."),
     ] = None,
-    timeout: Annotated[
-        float | None, Parameter(help="Seconds after which Jobs that are not done are suspended; exit code 1.")
-    ] = None,
-    max_pods: Annotated[
-        int | None, Parameter(help="Pods that run at once; more stay Pending [default: 110; no limit in memory].")
-    ] = None,
+    timeout: Annotated[float | None, Parameter(help="Suspend what is not done after so many seconds.")] = None,
+    max_pods: Annotated[int | None, Parameter(help="Pods that run at once (process: 110).")] = None,
     env: Annotated[
         tuple[str, ...],
         Parameter(
             negative="",
             show_default=False,
-            help="NAME or NAME=VALUE: more of podledger's environment for all pods; may be repeated.",
+            help="NAME or NAME=VALUE for all pods; repeatable.",
         ),
     ] = (),
     output: Annotated[
         Literal["json"] | None,
-        Parameter(name=["--output", "-o"], help="json: stdout is one document, the List of the Jobs as stored."),
+        Parameter(name=["--output", "-o"], help="Print the List of the Jobs as stored."),
     ] = None,
 ) -> ExitCode:
     """Run Jobs; the exit code. Raises PodledgerError."""

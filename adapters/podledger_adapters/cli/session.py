@@ -16,7 +16,7 @@ from podledger.controller import Controller
 from podledger.job.names import FINALIZER
 from podledger.log.sqlite import SqliteLog
 from podledger.ports import EventLog
-from podledger_adapters.cli.exit_code import ExitCode, exit_code_of_jobs
+from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.fault import ManifestError
 from podledger_adapters.cli.job_run import JobRun
 from podledger_adapters.cli.output import Output
@@ -27,7 +27,7 @@ from podledger_adapters.cli.report import Ending, last_failure, print_ending
 from podledger_adapters.cli.resume import Plan, plan_run
 from podledger_adapters.cli.run_cluster import ClusterKind, RunCluster, make_cluster
 from podledger_adapters.cli.stopping import Stop, signals_heeded
-from podledger_adapters.cli.summary import FailedPod
+from podledger_adapters.cli.summary import FailedPod, exit_code_of_jobs
 from podledger_adapters.cli.terminal import Streams
 from podledger_adapters.cli.workspace import Workspace
 from podledger_adapters.local import LocalCluster

@@ -4,17 +4,18 @@ Pure: Jobs and pods in, text out. Who prints it, and how the run ended as a whol
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from podledger.api.document import job_document
-from podledger.api.job import Job
+from podledger.api.job import Job, JobStatus
 from podledger.api.pod import Pod
+from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.fault import one_line
 from podledger_adapters.cli.job_table import job_table
 from podledger_adapters.cli.pod_logs import exit_text
 
-__all__ = ["FailedPod", "list_document", "summary_lines"]
+__all__ = ["FailedPod", "exit_code_of_jobs", "list_document", "summary_lines"]
 
 
 class FailedPod(NamedTuple):
@@ -54,3 +55,8 @@ def list_document(jobs: Sequence[Job]) -> str:
         "metadata": {"resourceVersion": ""},
     }
     return json.dumps(document, indent=4, sort_keys=True, ensure_ascii=False)
+
+
+def exit_code_of_jobs(statuses: Iterable[JobStatus]) -> ExitCode:
+    """FAILED if a Job failed, else OK. What stopped the run (a signal, a time-out) is judged before this."""
+    return ExitCode.FAILED if any(status.is_true("Failed") for status in statuses) else ExitCode.OK

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from podledger_adapters.cli.progress import JobProgress, PlainProgress
 
-__all__ = ["LineWriter", "open_missing_descriptors", "write_all"]
+__all__ = ["LineWriter", "write_all"]
 
 
 class LineWriter:
@@ -62,20 +62,3 @@ def _disconnect(stream: BinaryIO) -> None:
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, stream.fileno())
         os.close(devnull)
-
-
-def open_missing_descriptors() -> None:
-    """Where stdin, stdout or stderr was closed (`>&-`), put /dev/null there: the next file opened would get its number.
-
-    Python itself keeps None for the stream; output then goes nowhere, as was asked.
-    """
-    for number in (0, 1, 2):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest free number is this one
-    # typeshed says they are never None, Python's documentation that they may be.
-    if getattr(sys, "stdout", None) is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 (lives as long as the process)
-    if getattr(sys, "stderr", None) is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 (lives as long as the process)

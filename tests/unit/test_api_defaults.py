@@ -141,83 +141,15 @@ def test_images_without_a_fixed_tag_are_always_pulled(image: str, policy: str) -
     assert default_pull_policy(image) == policy
 
 
-def test_a_template_gets_the_defaults_of_containers_and_volumes() -> None:
-    template = {
-        "spec": {
-            "containers": [
-                {
-                    "name": "main",
-                    "image": "x:1",
-                    "ports": [{"containerPort": 80}],
-                    "env": [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
-                    "livenessProbe": {"httpGet": {"port": 80}, "periodSeconds": 3},
-                    "startupProbe": {"grpc": {"port": 81}},
-                }
-            ],
-            "volumes": [
-                {"name": "empty"},
-                {"name": "secret", "secret": {"secretName": "s"}},
-                {"name": "host", "hostPath": {"path": "/tmp"}},
-                {
-                    "name": "token",
-                    "projected": {
-                        "sources": [
-                            {"serviceAccountToken": {"path": "token"}},
-                            {"downwardAPI": {"items": [{"path": "n", "fieldRef": {"fieldPath": "metadata.name"}}]}},
-                        ]
-                    },
-                },
-            ],
-            "serviceAccountName": "robot",
-        }
-    }
-    spec = job_document(with_defaults(decoded(template=template)))["spec"]["template"]["spec"]
-    assert spec == {
-        "containers": [
-            {
-                "name": "main",
-                "image": "x:1",
-                "ports": [{"containerPort": 80, "protocol": "TCP"}],
-                "env": [{"name": "IP", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}}],
-                "livenessProbe": {
-                    "httpGet": {"path": "/", "port": 80, "scheme": "HTTP"},
-                    "timeoutSeconds": 1,
-                    "periodSeconds": 3,
-                    "successThreshold": 1,
-                    "failureThreshold": 3,
-                },
-                "startupProbe": {
-                    "grpc": {"port": 81, "service": ""},
-                    "timeoutSeconds": 1,
-                    "periodSeconds": 10,
-                    "successThreshold": 1,
-                    "failureThreshold": 3,
-                },
-                "resources": {},
-                "terminationMessagePath": "/dev/termination-log",
-                "terminationMessagePolicy": "File",
-                "imagePullPolicy": "IfNotPresent",
-            }
-        ],
-        "volumes": [
-            {"name": "empty", "emptyDir": {}},
-            {"name": "secret", "secret": {"secretName": "s", "defaultMode": 420}},
-            {"name": "host", "hostPath": {"path": "/tmp", "type": ""}},
-            {
-                "name": "token",
-                "projected": {
-                    "defaultMode": 420,
-                    "sources": [
-                        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
-                        {
-                            "downwardAPI": {
-                                "items": [{"path": "n", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}]
-                            }
-                        },
-                    ],
-                },
-            },
-        ],
+def filled_template(**spec: Any) -> dict[str, Any]:
+    """The spec of a Job's pod template with its defaults."""
+    job = with_defaults(decoded(template={"spec": spec}))
+    template: dict[str, Any] = job_document(job)["spec"]["template"]["spec"]
+    return template
+
+
+def test_a_template_gets_the_defaults_of_its_spec() -> None:
+    assert filled_template(serviceAccountName="robot") == {
         "restartPolicy": "Always",
         "terminationGracePeriodSeconds": 30,
         "dnsPolicy": "ClusterFirst",
@@ -226,6 +158,54 @@ def test_a_template_gets_the_defaults_of_containers_and_volumes() -> None:
         "securityContext": {},
         "schedulerName": "default-scheduler",
     }
+
+
+def test_a_container_gets_its_defaults() -> None:
+    container = {
+        "name": "main",
+        "image": "x:1",
+        "ports": [{"containerPort": 80}],
+        "env": [{"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}],
+        "livenessProbe": {"httpGet": {"port": 80}, "periodSeconds": 3},
+        "startupProbe": {"grpc": {"port": 81}},
+    }
+    times = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
+    assert filled_template(containers=[container])["containers"] == [
+        {
+            "name": "main",
+            "image": "x:1",
+            "ports": [{"containerPort": 80, "protocol": "TCP"}],
+            "env": [{"name": "IP", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}}],
+            "livenessProbe": {**times, "httpGet": {"path": "/", "port": 80, "scheme": "HTTP"}, "periodSeconds": 3},
+            "startupProbe": {**times, "grpc": {"port": 81, "service": ""}},
+            "resources": {},
+            "terminationMessagePath": "/dev/termination-log",
+            "terminationMessagePolicy": "File",
+            "imagePullPolicy": "IfNotPresent",
+        }
+    ]
+
+
+def test_volumes_get_their_defaults() -> None:
+    name = {"path": "n", "fieldRef": {"fieldPath": "metadata.name"}}
+    sources = [{"serviceAccountToken": {"path": "token"}}, {"downwardAPI": {"items": [name]}}]
+    volumes = [
+        {"name": "empty"},
+        {"name": "secret", "secret": {"secretName": "s"}},
+        {"name": "host", "hostPath": {"path": "/tmp"}},
+        {"name": "token", "projected": {"sources": sources}},
+    ]
+    filled_name = {"path": "n", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}
+    filled_sources = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
+        {"downwardAPI": {"items": [filled_name]}},
+    ]
+    assert filled_template(volumes=volumes)["volumes"] == [
+        {"name": "empty", "emptyDir": {}},
+        {"name": "secret", "secret": {"secretName": "s", "defaultMode": 420}},
+        {"name": "host", "hostPath": {"path": "/tmp", "type": ""}},
+        {"name": "token", "projected": {"defaultMode": 420, "sources": filled_sources}},
+    ]
 
 
 def test_a_pod_of_its_own_gets_requests_phase_and_class() -> None:

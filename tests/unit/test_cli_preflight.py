@@ -82,6 +82,12 @@ def test_a_good_job_is_taken_and_goes_to_the_namespace_asked_for(tmp_path: Path)
             '0.yaml: document 1, line 6, column 3: unknown field "spec.zzz"; remove it',
         ),
         (
+            "spec:\n  template",
+            "spec:\n  managedBy: kueue.x-k8s.io/multikueue\n  template",
+            "0.yaml: document 1, line 6, column 3: spec.managedBy: kueue.x-k8s.io/multikueue manages this Job, "
+            "so that a run would wait for ever; take the field out",
+        ),
+        (
             "kind: Job",
             "kind: Pod",
             "0.yaml: document 1, line 2, column 1: kind: Pod cannot be run, only batch/v1 Jobs can; "

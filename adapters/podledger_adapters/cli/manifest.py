@@ -51,6 +51,8 @@ def read_manifests(files: Sequence[str]) -> tuple[Sequence[ManifestObject], Sequ
 
 
 def _read_file(file: str) -> bytes:
+    if not file:
+        raise ManifestError([Fault(Place("FILE"), "is empty; give the name of a manifest")])
     try:
         with Path(file).open("rb") as stream:
             return stream.read(MAX_BYTES + 1)

@@ -5,7 +5,7 @@ write into files, so that a pod never waits for a reader and a pod that ended at
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -38,7 +38,7 @@ class LogSource(Protocol):
 
     def logs(
         self, uid: str, container: str, *, follow: bool = False, attempt: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """As `podledger.ports.Node.logs`; of the run of the container whose restartCount was `attempt`."""
         ...
 
@@ -126,8 +126,9 @@ class PodLogs:
         lines = LogLines(prefix, terminal=self._look_of.terminal)
         async with self._slots:
             try:
-                async for data in self._source.logs(uid, container, follow=True, attempt=attempt):
-                    await self._output.logs(lines.feed(data))
+                async with aclosing(self._source.logs(uid, container, follow=True, attempt=attempt)) as pieces:
+                    async for data in pieces:
+                        await self._output.logs(lines.feed(data))
             except KeyError:
                 return  # The pod was deleted before its log was opened.
             await self._output.logs(lines.end())

@@ -18,6 +18,7 @@ from podledger.api.fields import TYPES, inspect_fields
 from podledger.api.job import Job, JobKey
 from podledger.api.validation import validate_job
 from podledger.errors import UndecodableObject
+from podledger.job.names import JOB_CONTROLLER, PODLEDGER_CONTROLLER
 from podledger_adapters.cli.fault import Fault
 from podledger_adapters.cli.manifest import ManifestObject
 
@@ -32,6 +33,8 @@ ANY_TIME = datetime(2030, 1, 1, tzinfo=UTC)
 ANY_SUFFIX = "xxxxx"
 """Stands for what follows generateName."""
 
+OURS = (JOB_CONTROLLER, PODLEDGER_CONTROLLER)
+"""The controllers whose Jobs a run takes care of."""
 RESTART_POLICY = "spec.template.spec.restartPolicy"
 HINTS = {RESTART_POLICY: "a Job's pods run to an end: write restartPolicy: Never, or OnFailure to restart in place"}
 """The way out, where Kubernetes' own message does not say it."""
@@ -121,7 +124,12 @@ def _wrong_values(source: ManifestObject, job: Job, check_pod: PodCheck | None) 
     for cause in causes:
         hint = HINTS.get(cause.field)
         yield source.fault(f"{cause.message}; {hint}" if hint else cause.message, cause.field)
-    if causes or check_pod is None:
+    if causes:
+        return
+    if job.spec.managed_by not in (None, *OURS):
+        text = f"{job.spec.managed_by} manages this Job, so that a run would wait for ever; take the field out"
+        yield source.fault(text, "spec.managedBy")
+    if check_pod is None:
         return
     for cause in check_pod(created.spec.template.spec, "spec.template.spec"):
         yield source.fault(cause.message, cause.field)

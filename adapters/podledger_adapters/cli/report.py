@@ -3,6 +3,8 @@
 What the lines say about Jobs is `summary.py`.
 """
 
+import errno
+import os
 import shlex
 import sys
 from collections import deque
@@ -63,19 +65,21 @@ async def last_failure(pods: Sequence[Pod], logs: LogSource) -> FailedPod | None
     return FailedPod(pod, text.splitlines()[-LAST_LINES:], str(directory) if directory.is_dir() else "")
 
 
-def print_ending(ending: Ending, *, as_json: bool) -> None:
-    """Write what is to be said. A reader that is gone changes nothing."""
+def print_ending(ending: Ending, *, as_json: bool) -> str | None:
+    """Write what is to be said; why the result could not be written, if so. A reader that left is no such reason."""
+    refused: str | None = None
     lines = list(summary_lines(ending.jobs, ending.now_s, lambda job: ending.failures.get(job.metadata.uid)))
     if as_json:
-        write_all(sys.stdout.buffer, f"{list_document(ending.jobs)}\n".encode())
+        refused = write_all(sys.stdout.buffer, f"{list_document(ending.jobs)}\n".encode())
         # The table is in the document; why Jobs failed is for whoever looks on.
         for line in lines[len(ending.jobs) + 1 :]:
             _note(line)
     elif ending.jobs:
         blank = [""] if ending.logged else []
-        write_all(sys.stdout.buffer, "".join(f"{line}\n" for line in (*blank, *lines)).encode())
+        refused = write_all(sys.stdout.buffer, "".join(f"{line}\n" for line in (*blank, *lines)).encode())
     for line in _hints(ending, sys.argv):
         _note(line)
+    return None if refused == os.strerror(errno.EPIPE) else refused
 
 
 def _hints(ending: Ending, command: Sequence[str]) -> list[str]:

@@ -83,10 +83,10 @@ def number(value: float) -> str:
 def row(result: Result, sense: str) -> str:
     """One line of the table."""
     text = f"{result.name:<28}{number(result.value):>12}  {result.unit:<34}"
-    if result.budget is None or result.ratio is None:
+    if result.budget is None:
         return text.rstrip()
-    verdict = "met" if result.met else "NOT MET"
-    return f"{text}{sense} {number(result.budget):>7}  x{result.ratio:<6.2f} {verdict}"
+    ratio = f"x{result.ratio:.2f}" if result.ratio is not None else ""
+    return f"{text}{sense} {number(result.budget):>7}  {ratio:<7} {'met' if result.met else 'NOT MET'}"
 
 
 def run_all(chosen: Mapping[str, Benchmark], size: SizeName, seed: int, out: TextIO) -> tuple[list[Result], bool]:

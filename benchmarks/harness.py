@@ -80,7 +80,10 @@ class Measured(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
-    """One figure held against its budget. `ratio` is value / budget; `budget`, `ratio`, `met` are None without one."""
+    """One figure held against its budget. `ratio` is value / budget; all three are None without one.
+
+    A budget of zero has no ratio.
+    """
 
     name: str
     value: float
@@ -160,7 +163,7 @@ def judge(figures: Sequence[Figure], values: Mapping[str, float]) -> Sequence[Re
             results.append(Result(each.name, value, each.unit, None, None, None))
             continue
         met = value >= each.limit if each.sense == "at least" else value <= each.limit
-        results.append(Result(each.name, value, each.unit, each.limit, value / each.limit, met))
+        results.append(Result(each.name, value, each.unit, each.limit, value / each.limit if each.limit else None, met))
     return results
 
 

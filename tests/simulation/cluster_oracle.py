@@ -149,7 +149,7 @@ class ClusterOracle:
                 violated(f"{key}: {uid} in uncounted failed is {pod.status.phase} and not being deleted")
         left = [uid for uid in before if uid not in now]
         for uid in left:
-            if FINALIZER in account.pods[uid].metadata.finalizers:
+            if uid not in account.removed and FINALIZER in account.pods[uid].metadata.finalizers:
                 violated(f"{key}: {uid} left uncounted {name} while its finalizer is on: it could be counted again")
         account.left.update(dict.fromkeys(left))
         return len(left)

@@ -54,7 +54,7 @@ LIKELIHOOD: Mapping[Fault, float] = {
     Fault.CRASH_AMONG_CALLS: 0.03,
     Fault.CRASH_AFTER_CALL: 0.03,
     Fault.CRASH_AT_PORT: 0.005,
-    Fault.CRASH_IN_RECOVERY: 0.2,
+    Fault.CRASH_IN_RECOVERY: 0.04,
     Fault.LOG_LOST: 0.15,
     Fault.LOG_REFUSES: 0.01,
     Fault.ZOMBIE: 0.2,

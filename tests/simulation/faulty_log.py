@@ -5,7 +5,8 @@ during or after it leaves none, some or all of it. Faults of the disk itself are
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from podledger.errors import LogUnavailable
 from podledger.event import Event
@@ -57,19 +58,21 @@ class FaultyLog:
         )
         return await pending.wait()
 
-    async def read(self, stream: str, after: int = 0) -> AsyncIterator[LogBatch]:
+    async def read(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch]:
         """See `EventLog.read`."""
         self._life.point(Fault.CRASH_AT_PORT)
-        async for batch in self._log.read(stream, after):
-            yield batch
-            self._life.check()
+        async with aclosing(self._log.read(stream, after)) as batches:
+            async for batch in batches:
+                yield batch
+                self._life.check()
 
-    async def tail(self, stream: str, after: int = 0) -> AsyncIterator[LogBatch]:
+    async def tail(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch]:
         """See `EventLog.tail`."""
         self._life.point(Fault.CRASH_AT_PORT)
-        async for batch in self._log.tail(stream, after):
-            yield batch
-            self._life.check()
+        async with aclosing(self._log.tail(stream, after)) as batches:
+            async for batch in batches:
+                yield batch
+                self._life.check()
 
     async def put_snapshot(self, stream: str, snapshot: Snapshot) -> None:
         """See `EventLog.put_snapshot`."""

@@ -7,7 +7,7 @@ and after that nothing is written any more.
 
 import asyncio
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import anyio
 from msgspec import Struct
@@ -15,7 +15,9 @@ from msgspec import Struct
 from podledger.api.job import Job
 from podledger.controller import Controller, ControllerOptions
 from podledger.errors import ControllerStopped, LogUnavailable, StaleEpoch
+from podledger.job.command import Command
 from podledger.log.memory import MemoryLedger
+from podledger.ports import Outcome
 from podledger_adapters.local import LocalCluster
 from podledger_adapters.store import StoreChange
 from tests.simulation.clock import SimulationClock
@@ -68,13 +70,14 @@ class World:
         self.log_oracles = [LogOracle(self.ledger)]
         self.cluster_oracle = ClusterOracle(self._rule_of)
         self.history.watcher = self._told
-        self.wire = Wire(self.cluster, faults, self.cluster_oracle.called)
+        self.wire = Wire(self.cluster, faults, self._called)
         self.saboteur = Saboteur(self.store, faults, self.clock)
         self.lives: list[Life] = []
         self._loop = loop
         self._options = ControllerOptions(
             sync_batch_period_s=faults.draw.choice((0.0, 1.0)), snapshot_events=faults.draw.choice((0, 20, 200))
         )
+        self._violation: Violation | None = None
         self._unburied: list[Process] = []
         self._woken = asyncio.Event()
         self._logged: object = None
@@ -178,6 +181,8 @@ class World:
         process.task.add_done_callback(lambda _: woken.set())
         with anyio.move_on_after(seconds):
             await woken.wait()
+        if self._violation is not None:
+            raise self._violation
 
     async def _bury_all(self) -> None:
         """End every process there is: dead first, then cancelled, then forgotten."""
@@ -193,7 +198,7 @@ class World:
 
     def _judge(self, process: "Process", error: BaseException) -> None:
         """A controller that ended by itself had a reason, or it is a fault of its own."""
-        cause = error.__cause__ if isinstance(error, ControllerStopped) else error
+        cause = first_of((isinstance(error, ControllerStopped) and error.__cause__) or error)
         if isinstance(cause, StaleEpoch) and process.life is not self.lives[-1]:
             return
         if isinstance(cause, LogUnavailable) and self.faults.fired[Fault.LOG_REFUSES]:
@@ -206,6 +211,14 @@ class World:
         self.cluster_oracle.surplus_allowed = True
 
     # ---- oracles -----------------------------------------------------------------------------------------------
+
+    def _called(self, command: Command, outcome: Outcome | None) -> None:
+        try:
+            self.cluster_oracle.called(command, outcome)
+        except Violation as violation:
+            # Raised in the controller's own call it might be taken for a fault of the cluster: the run must end.
+            self._violation = violation
+            self._woken.set()
 
     def _told(self, change: StoreChange) -> None:
         self.cluster_oracle.told(change)
@@ -247,7 +260,17 @@ def simulate(seed: int, only: frozenset[Fault] | None = None, scenario: Scenario
 
     async def main(loop: SimulationLoop) -> Report:
         world = World(loop, seed, Faults(seed, only), scenario or draw_scenario(seed))
-        await world.run()
+        try:
+            await world.run()
+        except ExceptionGroup as group:
+            raise first_of(group) from group
         return world.report()
 
     return run(main, seed)
+
+
+def first_of(error: BaseException) -> BaseException:
+    """What went wrong first, out of the groups that task groups make."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast(BaseExceptionGroup[BaseException], error).exceptions[0]
+    return error

@@ -18,6 +18,7 @@ from podledger.api.validation.job_status import validate_status_update
 from podledger.api.validation.job_update import template_is_mutable, validate_job_update
 from podledger.api.validation.metadata import validate_metadata, validate_metadata_update
 from podledger.api.validation.pod_template import validate_pod, validate_pod_template
+from podledger.api.validation.pod_update import validate_pod_status_update, validate_pod_update
 
 __all__ = [
     "template_is_mutable",
@@ -28,7 +29,9 @@ __all__ = [
     "validate_metadata",
     "validate_metadata_update",
     "validate_pod",
+    "validate_pod_status_update",
     "validate_pod_template",
+    "validate_pod_update",
     "validate_spec_fields",
     "validate_status_update",
 ]

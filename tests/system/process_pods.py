@@ -1,5 +1,6 @@
 """Pods for tests of the process node: making them, running them to their end, finding what they left behind."""
 
+import contextlib
 import os
 import uuid
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -10,9 +11,25 @@ import anyio
 
 from podledger.api import ContainerStateTerminated, ContainerStatus, ObjectMeta, Pod, PodSpec, PodStatus
 from podledger.ports import PodReport
+from podledger_adapters.nodes.process.directory import request_stops
 from podledger_adapters.nodes.process.node import ProcessNode
+from podledger_adapters.nodes.process.shim.record import PodRecord
 
-__all__ = ["Reports", "container", "make_pod", "only_end", "shell", "strays"]
+__all__ = [
+    "Reports",
+    "container",
+    "end_all",
+    "end_of",
+    "make_pod",
+    "only_end",
+    "processes",
+    "read_log",
+    "run_pod",
+    "shell",
+    "strays",
+    "until",
+    "until_ended",
+]
 
 Reports = AsyncIterator[Sequence[PodReport]]
 
@@ -88,15 +105,28 @@ def only_end(status: PodStatus) -> ContainerStateTerminated:
     return end_of(only)
 
 
-def strays(uid: str) -> list[str]:
-    """The command lines of the processes that carry the pod's mark. A zombie has no environment and is not seen."""
-    found: list[str] = []
+def end_all(root: Path) -> None:
+    """Have the shims of a node's directory end their pods at once: what a failed test leaves running."""
+    for path in root.glob("*/spec.json"):
+        request_stops([(PodRecord(str(root), path.parent.name), 0)])
+
+
+def processes(uid: str) -> list[int]:
+    """The processes that carry the pod's mark. A zombie has no environment and is not seen."""
+    found: list[int] = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdecimal() or int(entry.name) == os.getpid():
             continue
-        try:
+        with contextlib.suppress(OSError):
             if f"{MARK}={uid}".encode() in (entry / "environ").read_bytes():
-                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except OSError:
-            continue
+                found.append(int(entry.name))
     return found
+
+
+def strays(uid: str) -> list[str]:
+    """The command lines of those processes, for a test's message."""
+    lines: list[str] = []
+    for pid in processes(uid):
+        with contextlib.suppress(OSError):
+            lines.append(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return lines

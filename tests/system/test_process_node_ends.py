@@ -1,16 +1,14 @@
 """How pods end as processes: with the status, exit code and reason of a kubelet, and with nothing left behind."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
 import pytest
-
-from podledger.ports import StopPod
-from podledger_adapters.nodes.process.node import ProcessNode
-from podledger_adapters.nodes.process.shim.logs import MAX_FILE_SIZE, MAX_FILES
 from tests.system.process_pods import (
     container,
+    end_all,
     make_pod,
     only_end,
     read_log,
@@ -21,12 +19,17 @@ from tests.system.process_pods import (
     until_ended,
 )
 
+from podledger.ports import StopPod
+from podledger_adapters.nodes.process.node import ProcessNode
+from podledger_adapters.nodes.process.shim.logs import MAX_FILE_SIZE, MAX_FILES
+
 EPOCH_YEAR = 1970
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> ProcessNode:
-    return ProcessNode(tmp_path / "pods", name="here", working_dir=tmp_path)
+def node(tmp_path: Path) -> Iterator[ProcessNode]:
+    yield ProcessNode(tmp_path / "pods", name="here", working_dir=tmp_path)
+    end_all(tmp_path / "pods")
 
 
 @pytest.mark.asyncio
@@ -230,7 +233,9 @@ async def test_fifty_pods_leave_no_zombie_and_no_descriptor(node: ProcessNode) -
         assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
         await node.forget([pod.metadata.uid for pod in pods])
         with anyio.fail_after(30):
-            while zombies():
+            while True:
+                if not zombies():
+                    break
                 await anyio.sleep(0.01)
     assert [each.name for each in (node.logs_directory("x").parent.parent).iterdir() if each.is_dir()] == []
 

@@ -41,7 +41,8 @@ def write_specs(pods: Sequence[tuple[PodRecord, ShimSpec]]) -> dict[str, str]:
     failures: dict[str, str] = {}
     for record, spec in pods:
         try:
-            os.makedirs(record.path, 0o700, exist_ok=True)  # noqa: PTH103
+            Path(record.path).mkdir(mode=0o700, exist_ok=True)
+            Path(record.path, "logs").mkdir(mode=0o700, exist_ok=True)
             write_json(record.spec_path, spec, durable=False)
         except OSError as error:
             failures[record.uid] = f"cannot write {error.filename or record.path}: {error.strerror}"
@@ -49,6 +50,7 @@ def write_specs(pods: Sequence[tuple[PodRecord, ShimSpec]]) -> dict[str, str]:
 
 
 def request_stops(stops: Sequence[tuple[PodRecord, int]]) -> None:
+    """Tell the shims to end their pods, with this grace in seconds; a repeat may only shorten it. Raises OSError."""
     for record, grace_s in stops:
         before = record.read_stop()
         if before is not None and before["grace_s"] <= grace_s:
@@ -60,6 +62,7 @@ def request_stops(stops: Sequence[tuple[PodRecord, int]]) -> None:
 
 
 def remove_records(records: Sequence[PodRecord]) -> None:
+    """Remove the pods' directories with all that is in them, as far as that can be."""
     for record in records:
         shutil.rmtree(record.path, ignore_errors=True)
 

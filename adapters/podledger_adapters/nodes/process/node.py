@@ -81,7 +81,7 @@ class ProcessNode:
         async with NodeRun.open(self._root, self._settings) as running:
             self._running = running
             try:
-                yield running.reports()
+                yield running
             finally:
                 self._running = None
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -69,7 +69,7 @@ class NodeRun:
         self._pods: dict[str, _Known] = {}
         self._changed: set[str] = set()
         self._again: dict[str, float] = {}
-        self._refused: list[PodReport] = []
+        self._ready: list[PodReport] = []
         self._wakeup = anyio.Event()
         self._spawner_ends = 0
         self._spawner_ended = False
@@ -164,24 +164,30 @@ class NodeRun:
 
     # ---- reports ----------------------------------------------------------------------------------------------
 
-    async def reports(self) -> AsyncIterator[Sequence[PodReport]]:
-        """What changed, in batches, for ever. Raises ClusterError if shims cannot be started any more."""
-        while True:
+    def __aiter__(self) -> "NodeRun":
+        return self
+
+    async def __anext__(self) -> Sequence[PodReport]:
+        """What changed. Raises ClusterError if shims cannot be started any more."""
+        while not self._ready:
             with anyio.move_on_after(min(self._again.values(), default=None)):
                 await self._wakeup.wait()
-            self._wakeup = anyio.Event()
-            if self._spawner_ended:
-                await self._respawn()
-            uids = (self._changed | self._again.keys()) & self._pods.keys()
-            self._changed, self._again = set(), {}
-            looks = [(known.record, known.spec, known.pidfd >= 0) for known in map(self._pods.__getitem__, uids)]
-            sightings = await to_thread.run_sync(look_at, looks) if looks else []
-            reports = [report for each in sightings if (report := self._take(each)) is not None]
-            await self._settle([each.uid for each in sightings if each.state is None and not each.alive])
-            reports += self._refused
-            self._refused = []
-            if reports:
-                yield reports
+            # Cancelled while it waits, but not between seeing a change and keeping it.
+            with anyio.CancelScope(shield=True):
+                await self._look()
+        reports, self._ready = self._ready, []
+        return reports
+
+    async def _look(self) -> None:
+        self._wakeup = anyio.Event()
+        if self._spawner_ended:
+            await self._respawn()
+        uids = (self._changed | self._again.keys()) & self._pods.keys()
+        self._changed, self._again = set(), {}
+        looks = [(known.record, known.spec, known.pidfd >= 0) for known in map(self._pods.__getitem__, uids)]
+        sightings = await to_thread.run_sync(look_at, looks) if looks else []
+        self._ready += [report for each in sightings if (report := self._take(each)) is not None]
+        await self._settle([each.uid for each in sightings if each.state is None and not each.alive])
 
     def _take(self, sighting: Sighting) -> PodReport | None:
         """Learn from a sighting; what to report, if anything."""
@@ -223,7 +229,7 @@ class NodeRun:
             state = none_ran(known.spec, reason, f"{message}; {error}", time.time())
             known.done = True
             status = pod_status(known.spec, state, self._settings.facts.ip)
-            self._refused.append(PodReport(known.record.uid, status))
+            self._ready.append(PodReport(known.record.uid, status))
         self._changed.add(known.record.uid)
         self._wake()
 
@@ -249,7 +255,11 @@ class NodeRun:
     # ---- what the port asks for -------------------------------------------------------------------------------
 
     async def start(self, pods: Sequence[Pod]) -> None:
-        """As `Node.start`."""
+        """As `Node.start`. Not cancelled half way: a pod that is known here is also being run."""
+        with anyio.CancelScope(shield=True):
+            await self._start(pods)
+
+    async def _start(self, pods: Sequence[Pod]) -> None:
         new: list[_Known] = []
         for pod in pods:
             uid = pod.metadata.uid

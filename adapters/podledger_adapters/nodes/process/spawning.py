@@ -5,6 +5,7 @@ uids; that pipe is also the leash of the shims that must not outlive podledger.
 """
 
 import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -36,7 +37,7 @@ class Spawner:
         self._errors = root / "spawner.err"
         command = shim_command("spawner", "main", str(root))
         try:
-            with self._errors.open("wb") as errors:
+            with open(self._errors, "wb", opener=_private) as errors:
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
@@ -79,3 +80,7 @@ class Spawner:
             self._stdin.close()
         self._process.wait(_END_TIMEOUT_S)
         self._stdout.close()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

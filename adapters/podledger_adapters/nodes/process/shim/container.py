@@ -27,7 +27,6 @@ START_ERROR = "StartError"
 _CHUNK = 64 * 1024
 _DRAIN_CHUNKS = 64
 """What a pipe can hold is less; more is written by somebody outside the container."""
-_MAX_FD = 1 << 20
 
 
 class Place(NamedTuple):
@@ -141,11 +140,11 @@ def _become_container(
     """In the child: never returns."""
     try:
         # All else is the shim's, such as its end of other containers' pipes, which must close with it.
-        lowest = 3
-        for kept in sorted((output, status, command, place.lock)):
-            os.closerange(lowest, kept)
-            lowest = kept + 1
-        os.closerange(lowest, _MAX_FD)
+        kept = (0, 1, 2, output, status, command, place.lock)
+        for fd in [int(name) for name in os.listdir("/dev/fd")]:  # noqa: PTH208
+            if fd not in kept:
+                with contextlib.suppress(OSError):
+                    os.close(fd)  # the listing's own is closed already
         # Standard input is /dev/null already; output and errors share the pipe, so that their order is kept.
         os.dup2(output, 1)
         os.dup2(output, 2)

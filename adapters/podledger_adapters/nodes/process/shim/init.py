@@ -15,7 +15,7 @@ import signal
 from collections.abc import Callable, Collection
 from typing import NoReturn
 
-from .linux import become_subreaper, die_with_parent
+from .linux import become_subreaper, die_with_parent, name_process
 
 __all__ = ["KILL", "TERM", "children", "kill_children", "run_init"]
 
@@ -84,6 +84,7 @@ def run_init(execute: Callable[[], str], status: int, command: int) -> NoReturn:
         # A group of its own, so that nothing the container's processes do to their groups reaches the shim.
         os.setpgid(0, 0)
         become_subreaper()
+        name_process("podledger-init")
         wake_read, wake_write = os.pipe()
         os.set_blocking(wake_write, False)
         os.set_blocking(wake_read, False)

@@ -20,6 +20,7 @@ __all__ = [
     "die_with_parent",
     "enter_root",
     "mount",
+    "name_process",
     "no_new_privileges",
     "unshare",
 ]
@@ -28,6 +29,7 @@ LINUX = sys.platform == "linux"
 
 # include/uapi/linux/prctl.h
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 # include/uapi/linux/sched.h
@@ -61,6 +63,12 @@ def die_with_parent(signal_number: int) -> None:
     """Have the kernel send this signal when the parent ends. The caller then checks that the parent still is there."""
     if LINUX:
         _check(_libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+
+
+def name_process(name: str) -> None:
+    """What ps and top show; 15 bytes at most."""
+    if LINUX:
+        _check(_libc.prctl(_PR_SET_NAME, name.encode(), 0, 0, 0), "prctl(PR_SET_NAME)")
 
 
 def no_new_privileges() -> None:

@@ -15,7 +15,7 @@ import sys
 import time
 from typing import NoReturn
 
-from .linux import become_subreaper
+from .linux import become_subreaper, name_process
 from .pod import PodShim
 from .record import PodRecord, poke
 
@@ -28,6 +28,7 @@ _LOCK_PAUSE_S = 0.01
 def main() -> None:
     """Serve requests until standard input ends."""
     root = sys.argv[1]
+    name_process("podledger-spawn")
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_read, False)
     os.set_blocking(wake_write, False)
@@ -75,6 +76,7 @@ def _become_shim(root: str, uid: str, private: tuple[int, ...]) -> NoReturn:
     code = 1
     try:
         os.setsid()
+        name_process("podledger-shim")
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for fd in private:

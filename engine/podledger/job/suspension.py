@@ -2,6 +2,7 @@
 
 from podledger.job import event as ev
 from podledger.job.plan import Plan
+from podledger.job.times import to_seconds
 
 __all__ = ["decide_suspension"]
 
@@ -17,7 +18,10 @@ def decide_suspension(plan: Plan) -> None:
             plan.tell("Normal", "Suspended", "Job suspended")
     elif suspended:
         _turn(plan, "False", "JobResumed", "Job resumed")
-        plan.events.append(ev.StartTimeSet(state.uid, plan.now_s))
+        # A suspension that was decided but never published has not happened: the start time that stands may not change.
+        stands = not state.published.is_true("Suspended") and state.published.start_time is not None
+        start_s = to_seconds(state.published.start_time) if stands else plan.now_s
+        plan.events.append(ev.StartTimeSet(state.uid, start_s))
         plan.tell("Normal", "Resumed", "Job resumed")
 
 

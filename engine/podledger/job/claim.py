@@ -16,8 +16,9 @@ def claim_pods(plan: Plan) -> None:
     A pod that was taken from us, or cannot be ours any more, but still bears the finalizer, only loses the finalizer.
     """
     state = plan.state
-    for uid in state.tally.foreign:
-        pod = state.pods[uid]
+    foreign = [state.pods[uid] for uid in state.tally.foreign]
+    for pod in sorted(foreign, key=lambda pod: pod.order):
+        uid = pod.uid
         if pod.owned:
             if not state.deleting:
                 plan.events.append(ev.LetGoIntended(state.uid, uid))

@@ -40,13 +40,13 @@ def decide(state: JobState, now: float, *, position: int = 0, limits: Limits = _
 
 def proceed(state: JobState, now: float, *, position: int = 0, limits: Limits = _DEFAULTS) -> Decision:
     """Go on with the sync whose last decision is folded. Empty once nothing is left to do but to wait."""
-    if state.aborted or state.step >= Step.PUBLISH_SETTLED:
+    if state.aborted:
         return Decision()
-    return _walk(state, now, position, limits, Step(state.step + 1), starts=False)
+    return _walk(state, now, position, limits, state.step + 1, starts=False)
 
 
-def _walk(state: JobState, now: float, position: int, limits: Limits, first: Step, *, starts: bool) -> Decision:
-    plan = Plan(state, now, limits)
+def _walk(state: JobState, now: float, position: int, limits: Limits, first: int, *, starts: bool) -> Decision:
+    plan = Plan(state, now, limits, starts=starts)
     steps = _steps_for(state)
     for step in Step:
         if step < first or step not in steps:
@@ -55,7 +55,7 @@ def _walk(state: JobState, now: float, position: int, limits: Limits, first: Ste
         if not plan.empty:
             return _decision(plan, step, position, starts=starts)
     if steps is _SYNC:
-        _set_timers(plan)
+        _set_timers(plan, acted=not starts)
     return Decision((), (), plan.wake_at, plan.wait)
 
 
@@ -119,8 +119,8 @@ def _record(plan: Plan) -> None:
             decide_suspension(plan)
     if not state.start_s and not state.spec.suspend and not any(isinstance(e, ev.StartTimeSet) for e in plan.events):
         plan.events.append(ev.StartTimeSet(state.uid, plan.now_s))
-    settle_missing_uids(plan)
-    count_pods(plan, finish)
+    settled = settle_missing_uids(plan)
+    count_pods(plan, finish, settled)
     _record_backoff(plan)
     if finish is not None and not state.is_true(finish.condition):
         at, rule = plan.now_s, "interim"
@@ -150,7 +150,7 @@ def _publish(plan: Plan) -> None:
 
 
 def _release(plan: Plan) -> None:
-    """Take finalizers off. Whatever is counted is published by now: a refused status ended the sync before this step."""
+    """Take finalizers off. Whatever is counted is published by now: a refused status ended the sync before."""
     state = plan.state
     for uid in state.tally.releasing:
         pod = state.pods[uid]
@@ -205,19 +205,21 @@ _SKIP: dict[Step, Callable[[Plan], None]] = {Step.PUBLISH_SETTLED: _skip}
 _SWEEP: dict[Step, Callable[[Plan], None]] = {Step.RECORD: _sweep, Step.RELEASE: _release}
 
 
-def _set_timers(plan: Plan) -> None:
-    """When to look again though nothing happens: the deadline, and results this sync left for the next."""
+def _set_timers(plan: Plan, *, acted: bool) -> None:
+    """When to look again though nothing happens: the deadline, and what this sync left for the next.
+
+    A sync that did nothing leaves nothing: the next one would find the same. So this never turns idle.
+    """
     state = plan.state
     limit_s = state.spec.active_deadline_seconds
     if limit_s is not None and state.start_s and not state.spec.suspend and _interim(state) is None:
-        plan.wake(float(state.start_s + limit_s), "activeDeadlineSeconds")
-    if any(not _waits_for_replacement(state, uid) for uid in state.tally.pending):
+        due = float(state.start_s + limit_s)
+        if due > plan.now:  # one that has passed was decided on already, and waits for something else
+            plan.wake(due, "activeDeadlineSeconds")
+    if not acted:
+        return
+    if state.tally.pending:
         plan.wake(plan.now, "results left for the next sync")
-
-
-def _waits_for_replacement(state: JobState, uid: str) -> bool:
-    """Whether a pod is only kept for its index's history and nothing yet lets it be counted."""
-    pod = state.pods[uid]
-    if not state.per_index or state.retained.get(pod.index) != uid:
-        return False
-    return pod.index not in state.tally.holders and pod.index in state.tally.free
+    elif state.wanted >= 0 and state.wanted != state.tally.active and not state.refused:
+        # Our own creates return no event that would cause the next sync, as a pod's arrival does upstream.
+        plan.wake(plan.now, "pods left for the next sync")

@@ -355,8 +355,8 @@ class CallFailed(JobRecord, frozen=True, tag=60):
     """A call of ours did not do what it should: refused, conflict, or `unknown` (it may or may not have been applied).
 
     `call` is create, delete, release, publish, adopt or let-go; `subject` is the pod's uid, for create the intent id,
-    for publish "". `code` is the HTTP status code, 0 where there was none. `at_s`: when an unknown call was made, 0 if that
-    is not known (an intent found without an outcome after a restart).
+    for publish "". `code` is the HTTP status code, 0 where there was none. `at_s`: when an unknown call was made, 0 if
+    that is not known (an intent found without an outcome after a restart).
     """
 
     call: str

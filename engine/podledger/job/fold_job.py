@@ -17,7 +17,7 @@ def _job_set(state: JobState, event: ev.JobSet) -> None:
     state.namespace, state.name = event.namespace, event.name
     state.resource_version, state.generation = event.resource_version, event.generation
     state.created_s, state.spec, state.labels = event.created_s, event.spec, event.labels
-    state.gone = state.missing = False
+    state.gone = state.missing = state.deleting = False
     rebuild(state)
 
 
@@ -30,8 +30,11 @@ def _job_spec_changed(state: JobState, event: ev.JobSpecChanged) -> None:
     state.resource_version, state.generation, state.spec = event.resource_version, event.generation, event.spec
     if state.indexed:
         # Elastic Jobs: what lies beyond the new completions is forgotten and runs again if they are raised.
-        state.completed.clip(event.spec.completions or 0)
-        state.failed_indexes.clip(event.spec.completions or 0)
+        limit = event.spec.completions or 0
+        state.completed.clip(limit)
+        state.failed_indexes.clip(limit)
+        for index in [index for index in state.retained if index >= limit]:
+            del state.retained[index]
     rebuild(state)
 
 
@@ -67,12 +70,13 @@ def _status_imported(state: JobState, event: ev.StatusImported) -> None:
             (listed.failed, state.uncounted_failed, "failed"),
         ):
             for uid in uids:
-                if uid in state.done or uid in state.uncounted_succeeded or uid in state.uncounted_failed:
+                if state.is_counted(uid):
                     continue
                 ours[uid] = None
-                pod = state.pods.get(uid)
-                if pod is not None and not pod.counted:
+                if (pod := state.pods.get(uid)) is not None:
                     pod.counted = judgement
+                    if state.retained.get(pod.index) == uid:
+                        del state.retained[pod.index]
     if state.indexed:
         limit = state.spec.completions or 0
         for text, indexes in (
@@ -87,7 +91,7 @@ def _status_imported(state: JobState, event: ev.StatusImported) -> None:
 
 
 def _take_over(state: JobState, status: JobStatus) -> None:
-    """Make a status that the cluster holds the published one: its conditions stand, ours it lacks stay to be written."""
+    """Make a status that the cluster holds the published one: its conditions stand, ours it lacks are yet to come."""
     theirs = {condition.type for condition in status.conditions}
     state.conditions = [*status.conditions, *(ours for ours in state.conditions if ours.type not in theirs)]
     state.start_s = to_seconds(status.start_time) or (0 if state.is_true("Suspended") else state.start_s)
@@ -106,6 +110,7 @@ def _publish(state: JobState, status: JobStatus) -> None:
     state.creating.clear()
     state.unresolved.clear()
     state.retained.clear()
+    state.delete_refused.clear()
     state.backoff_failures = state.backoff_last_s = 0
     rebuild(state)
 
@@ -114,7 +119,11 @@ def _sync_decided(state: JobState, event: ev.SyncDecided) -> None:
     state.step = event.step
     if event.starts:
         state.sync_order = state.next_order
-        state.aborted = False
+        state.aborted = state.refused = False
+        state.delete_refused.clear()
+        state.wanted = -1
+    if event.wanted >= 0:
+        state.wanted = event.wanted
 
 
 def _backoff_set(state: JobState, event: ev.BackoffSet) -> None:

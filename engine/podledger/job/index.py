@@ -18,27 +18,26 @@ def next_indexes(state: JobState, missing: int) -> list[int]:
     return taken
 
 
-def has_observed_holder(state: JobState, index: int) -> bool:
+def has_observed_holder(state: JobState, index: int, seen_order: int) -> bool:
     """Whether an active pod of this index was there when the sync began; one this sync made does not count yet."""
     holders = state.tally.holders.get(index, ())
-    return any(state.pods[uid].order < state.sync_order for uid in holders)
+    return any(state.pods[uid].order < seen_order for uid in holders)
 
 
-def retained_pods(state: JobState) -> dict[int, PodRecord]:
+def retained_pods(state: JobState, seen_order: int) -> dict[int, PodRecord]:
     """Per index the failed pod whose annotations carry its history, until it is replaced (backoffLimitPerIndex).
 
     Only indexes with a result not yet counted appear; for all others `state.retained` stands.
     """
     picks: dict[int, PodRecord] = {}
-    for uid in state.tally.pending:
-        pod = state.pods[uid]
+    for pod in sorted((state.pods[uid] for uid in state.tally.pending), key=lambda pod: pod.order):
         if pod.counted or not state.is_failed(pod) or not state.has_valid_index(pod):
             continue
         index = pod.index
         if index in state.tally.new_indexes or index in state.completed or index in state.failed_indexes:
             continue
         fails = index in state.tally.new_failed_indexes and may_fail_index(state, index)
-        if fails or has_observed_holder(state, index):
+        if fails or has_observed_holder(state, index, seen_order):
             continue
         pick = picks.get(index)
         if pick is None and (kept := state.retained.get(index)) is not None:

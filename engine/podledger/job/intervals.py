@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-__all__ = ["IntervalSet", "parse_intervals"]
+__all__ = ["IntervalSet", "parse_intervals", "parse_number"]
 
 
 class IntervalSet(Struct, array_like=True):
@@ -100,6 +100,15 @@ class IntervalSet(Struct, array_like=True):
             self.ends[keep - 1] = limit - 1
         self.size = sum(end - start + 1 for start, end in zip(self.starts, self.ends, strict=True))
 
+    def complement(self, limit: int) -> "IntervalSet":
+        """All values of 0..limit-1 that are not in this set."""
+        result, begin = IntervalSet(), 0
+        for start, end in zip(self.starts, self.ends, strict=True):
+            result.add_range(begin, min(start, limit) - 1)
+            begin = end + 1
+        result.add_range(begin, limit - 1)
+        return result
+
     def count_of(self, other: "IntervalSet") -> int:
         """How many values of `other` are in this set too."""
         both = i = j = 0
@@ -133,10 +142,19 @@ def parse_intervals(text: str, limit: int) -> IntervalSet:
     result = IntervalSet()
     for fragment in text.split(",") if text else ():
         first, dash, last = fragment.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
+        start, end = parse_number(first), parse_number(last if dash else first)
+        if start is None or end is None:
             continue
-        start = int(first)
         if start >= limit:
             break
-        result.add_range(start, min(int(last) if dash else start, limit - 1))
+        result.add_range(start, min(end, limit - 1))
     return result
+
+
+def parse_number(text: str) -> int | None:
+    """A decimal number >= 0 as Go reads it (ASCII digits, a sign at most); None for anything else."""
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    if not (digits.isascii() and digits.isdecimal()):
+        return None
+    number = int(digits)
+    return None if text[0] == "-" and number else number

@@ -5,13 +5,13 @@ that we took off is not believed to be on again unless the pod is new to us. The
 their resourceVersions and keeps back those older than our own last write.
 """
 
-from podledger.api.job import Job, JobStatus
+from podledger.api.job import Job, JobSpec, JobStatus
 from podledger.api.meta import ObjectMeta
 from podledger.api.pod import Pod, PodStatus
 from podledger.api.selector import selector_matches
 from podledger.job import event as ev
 from podledger.job.finish_time import finish_time, sidecar_names
-from podledger.job.intervals import parse_intervals
+from podledger.job.intervals import parse_intervals, parse_number
 from podledger.job.names import (
     COMPLETION_INDEX,
     FINALIZER,
@@ -32,6 +32,7 @@ _PHASES = {
 }
 _USUAL_CONDITIONS = frozenset({"PodScheduled", "Initialized", "ContainersReady", "Ready", "PodReadyToStartContainers"})
 _INT32_LIMIT = 2**31
+_NONE: frozenset[str] = frozenset()
 
 
 # ---- Jobs ---------------------------------------------------------------------------------------------------------
@@ -42,7 +43,7 @@ def observe_job(state: JobState | None, job: Job) -> list[ev.JobEvent]:
     meta = job.metadata
     uid, version = meta.uid, meta.resource_version
     events: list[ev.JobEvent] = []
-    if state is None or state.missing:
+    if state is None or state.missing or state.gone:
         created_s = to_seconds(meta.creation_timestamp)
         events.append(
             ev.JobSet(uid, meta.namespace, meta.name, version, meta.generation, created_s, job.spec, dict(meta.labels))
@@ -60,7 +61,8 @@ def observe_job(state: JobState | None, job: Job) -> list[ev.JobEvent]:
             events.append(seen(uid, version, job.status))
         if not events:
             events.append(ev.JobUpdated(uid, version))
-    if meta.deletion_timestamp is not None and (state is None or not state.deleting):
+    known_deleting = state is not None and not state.gone and state.deleting
+    if meta.deletion_timestamp is not None and not known_deleting:
         events.append(ev.JobDeleting(uid, version, to_seconds(meta.deletion_timestamp)))
     return events
 
@@ -77,7 +79,7 @@ def _has_news(state: JobState, status: JobStatus) -> bool:
     listed = status.uncounted_terminated_pods
     if listed is not None:
         for uid in (*listed.succeeded, *listed.failed):
-            if uid not in state.uncounted_succeeded and uid not in state.uncounted_failed and uid not in state.done:
+            if not state.is_counted(uid):
                 return True
     if not state.indexed:
         return False
@@ -108,21 +110,25 @@ def observe_pod(state: JobState, pod: Pod) -> list[ev.JobEvent]:
     events: list[ev.JobEvent] = []
     held = FINALIZER in meta.finalizers
     if known is None:
-        terminal = pod.status.phase in ("Succeeded", "Failed")
-        if (uid in state.done and not held) or (not owned and not _may_adopt(state, meta, matches)):
+        # Of a pod that nothing holds, only results that are still to come are of interest.
+        if not held and (uid in state.done or state.finished or state.gone):
             return events
-        if state.finished and not held and (terminal or uid in state.done):
+        if not owned and not _may_adopt(state, meta, matches):
             return events
         events.append(_created(job, pod, owned, held))
         known = PodRecord(uid, meta.name, 0, 0, 0, finalizer=held, owned=owned)
     elif known.owned and not owned:
-        return [ev.PodGone(job, uid, True)]
+        # With another controller it is that one's business, finalizer and all.
+        return [ev.PodGone(job, uid, meta.controller() is None)]
     elif owned and not known.owned:
         events.append(ev.PodAdopted(job, uid, meta.resource_version))
+        if not held:
+            events.append(ev.PodFinalizerGone(job, uid))
     if matches != known.matches:
         events.append(ev.PodMatchChanged(job, uid, matches))
-    _observe_progress(events, job, known, pod)
-    if known.finalizer and not held and known.owned:
+    named = _named_conditions(state.spec)
+    _observe_progress(events, job, known, pod, named)
+    if known.finalizer and not held and known.owned == owned:
         events.append(ev.PodFinalizerGone(job, uid))
     return events
 
@@ -151,12 +157,11 @@ def _created(job: str, pod: Pod, owned: bool, held: bool) -> ev.PodCreated:
 
 def _number(text: str | None, otherwise: int) -> int:
     """A decimal annotation as Kubernetes reads it: no number, negative or above int32 is none."""
-    if text is None or not text.isdecimal() or (number := int(text)) >= _INT32_LIMIT:
-        return otherwise
-    return number
+    number = None if text is None else parse_number(text)
+    return otherwise if number is None or number >= _INT32_LIMIT else number
 
 
-def _observe_progress(events: list[ev.JobEvent], job: str, known: PodRecord, pod: Pod) -> None:
+def _observe_progress(events: list[ev.JobEvent], job: str, known: PodRecord, pod: Pod, named: frozenset[str]) -> None:
     """Scheduled, started, ready, restarted, disrupted, ended, terminating: in the order they happen."""
     uid, status = known.uid, pod.status
     if pod.spec.node_name and not known.scheduled:
@@ -172,14 +177,14 @@ def _observe_progress(events: list[ev.JobEvent], job: str, known: PodRecord, pod
     if status.container_statuses or status.init_container_statuses:
         _observe_restarts(events, job, known, pod)
     if phase < Phase.SUCCEEDED:
-        _observe_conditions(events, job, known, status)
+        _observe_conditions(events, job, known, status, named)
         _observe_terminating(events, job, known, pod)
         return
     finished_s = finish_time(pod)
     if phase == Phase.SUCCEEDED:
         events.append(ev.PodSucceeded(job, uid, finished_s))
     else:
-        exits, conditions = _exits(status), _conditions(status)
+        exits, conditions = _exits(status), _conditions(status, named)
         events.append(ev.PodFailed(job, uid, finished_s, status.reason, status.message, exits, conditions))
     _observe_terminating(events, job, known, pod)
 
@@ -200,14 +205,16 @@ def _observe_restarts(events: list[ev.JobEvent], job: str, known: PodRecord, pod
         events.append(ev.PodRestarted(job, known.uid, total, most, most_sidecar))
 
 
-def _observe_conditions(events: list[ev.JobEvent], job: str, known: PodRecord, status: PodStatus) -> None:
+def _observe_conditions(
+    events: list[ev.JobEvent], job: str, known: PodRecord, status: PodStatus, named: frozenset[str]
+) -> None:
     ready, since_s = False, 0
     for condition in status.conditions:
         if condition.type == "Ready":
             ready, since_s = condition.status == "True", to_seconds(condition.last_transition_time)
     if ready != known.ready:
         events.append(ev.PodReady(job, known.uid, ready, since_s))
-    conditions, exits = _conditions(status), _exits(status)
+    conditions, exits = _conditions(status, named), _exits(status)
     if conditions != known.conditions or exits != known.exits:
         events.append(ev.PodConditionsChanged(job, known.uid, conditions, exits))
 
@@ -218,11 +225,18 @@ def _observe_terminating(events: list[ev.JobEvent], job: str, known: PodRecord, 
         events.append(ev.PodTerminating(job, known.uid, deleted_s, finish_time(pod)))
 
 
-def _conditions(status: PodStatus) -> tuple[tuple[str, str], ...]:
-    """Conditions other than those that every kubelet sets; a failure policy may name any."""
+def _conditions(status: PodStatus, named: frozenset[str]) -> tuple[tuple[str, str], ...]:
+    """Conditions worth a fact: those that not every kubelet sets, and any that the failure policy names."""
     if not status.conditions:
         return ()
-    return tuple((c.type, c.status) for c in status.conditions if c.type not in _USUAL_CONDITIONS)
+    return tuple((c.type, c.status) for c in status.conditions if c.type not in _USUAL_CONDITIONS or c.type in named)
+
+
+def _named_conditions(spec: JobSpec) -> frozenset[str]:
+    """The types of pod conditions that the Job's failure policy asks for."""
+    if spec.pod_failure_policy is None:
+        return _NONE
+    return frozenset(pattern.type for rule in spec.pod_failure_policy.rules for pattern in rule.on_pod_conditions)
 
 
 def _exits(status: PodStatus) -> tuple[tuple[str, int], ...]:

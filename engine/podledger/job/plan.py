@@ -26,12 +26,17 @@ class Decision(Struct, frozen=True):
 
 
 class Plan:
-    """Collects events and commands of one step. `now` is wall time, `now_s` the same in whole seconds."""
+    """Collects events and commands of one step. `now` is wall time, `now_s` the same in whole seconds.
 
-    __slots__ = ("commands", "events", "limits", "now", "now_s", "state", "wait", "wake_at", "wanted")
+    Pods of an order below `seen_order` were there when the sync began (`starts`: it begins with this plan).
+    """
 
-    def __init__(self, state: JobState, now: float, limits: Limits) -> None:
+    __slots__ = ("commands", "events", "limits", "now", "now_s", "seen_order", "state", "wait", "wake_at", "wanted")
+
+    def __init__(self, state: JobState, now: float, limits: Limits, *, starts: bool = True) -> None:
         self.state, self.now, self.limits = state, now, limits
+        # Until a sync's first decision is folded, the state still holds the last sync's mark.
+        self.seen_order = state.next_order if starts else state.sync_order
         self.now_s = math.floor(now)
         self.events: list[ev.JobEvent] = []
         self.commands: list[Command] = []

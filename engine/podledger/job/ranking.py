@@ -4,7 +4,7 @@ from heapq import nsmallest
 
 from podledger.job.state import JobState, Phase, PodRecord, Standing
 
-__all__ = ["surplus_pods"]
+__all__ = ["active_pods", "surplus_pods"]
 
 _PHASE_RANK = {Phase.PENDING: 0, Phase.UNKNOWN: 1, Phase.RUNNING: 2}
 
@@ -34,17 +34,18 @@ def surplus_pods(state: JobState, surplus: int) -> list[PodRecord]:
     then, while the surplus is larger, others by rank and not by index.
     """
     must = _mandatory(state)
-    chosen = {pod.uid for pod in must}
-    left = surplus - len(must)
-    if left <= 0:
+    if surplus <= len(must):
         return must
+    chosen = {pod.uid for pod in must}
     others = (pod for pod in active_pods(state) if pod.uid not in chosen)
-    return must + nsmallest(left, others, key=_rank)
+    return must + nsmallest(surplus - len(must), others, key=_rank)
 
 
 def active_pods(state: JobState) -> list[PodRecord]:
     """The Job's own pods that are neither ended nor terminating, in order of first sight."""
-    return [pod for pod in state.pods.values() if pod.owned and pod.standing == Standing.ACTIVE]
+    if not state.tally.active:
+        return []
+    return [p for p in state.pods.values() if p.owned and p.matches and p.standing == Standing.ACTIVE]
 
 
 def _mandatory(state: JobState) -> list[PodRecord]:
@@ -52,7 +53,7 @@ def _mandatory(state: JobState) -> list[PodRecord]:
         return []
     tally, limit = state.tally, state.spec.completions or 0
     # The common case costs nothing: every active pod holds a valid index of its own.
-    if len(tally.holders) == tally.active and all(index < limit for index in tally.holders):
+    if len(tally.holders) == tally.active:
         return []
     must: list[PodRecord] = []
     by_index: dict[int, list[PodRecord]] = {}

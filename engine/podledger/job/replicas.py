@@ -54,7 +54,7 @@ def manage_replicas(plan: Plan) -> None:
 def _create_by_index(plan: Plan, missing: int) -> None:
     """Per-index back-off: a waiting index keeps its slot, the others go ahead (job-semantics 6.3)."""
     state = plan.state
-    fresh = retained_pods(state)
+    fresh = retained_pods(state, plan.seen_order)
     waiting: list[float] = []
     for index in next_indexes(state, missing):
         kept = fresh.get(index) or state.pods.get(state.retained.get(index, ""))
@@ -67,7 +67,7 @@ def _create_by_index(plan: Plan, missing: int) -> None:
             continue
         ignored = kept.action == "Ignore"
         _create(plan, index, kept.failure_count + (not ignored), kept.ignored_count + ignored)
-    if waiting and not plan.commands:
+    if waiting:
         plan.wake(max(plan.now + 1.0, min(waiting)), "back-off of a failed index")
 
 
@@ -103,8 +103,9 @@ def _delete(plan: Plan, pods: list[PodRecord], rule: str, *, release: bool) -> N
 def resolve_calls(plan: Plan, *, finishing: bool) -> bool:
     """Deal with calls whose answer was lost; whether some are still in doubt, so that replicas must wait.
 
-    A create that is still wanted is made again under its own intent, which finds the pod if there is one; one that is not
-    wanted is given up once it can no longer take effect. A delete is repeated: its uid precondition makes that safe.
+    A create that is still wanted is made again under its own intent, which finds the pod if there is one; one that is
+    not wanted is given up once it can no longer take effect. A delete is repeated: its uid precondition makes that
+    safe.
     """
     state, limits = plan.state, plan.limits
     wanted = not finishing and not state.deleting and not state.spec.suspend
@@ -120,7 +121,6 @@ def resolve_calls(plan: Plan, *, finishing: bool) -> bool:
             plan.events.append(ev.CallFailed(state.uid, "create", subject, 0, "Expired", text))
         elif intent is not None:
             plan.wake(since + limits.expire_s, "an answer that was lost")
-        elif (pod := state.pods.get(subject)) is not None:
-            release = pod.finalizer and not finishing
-            plan.commands.append(DeletePod(state.uid, state.namespace, pod.name, pod.uid, release))
+        elif (pod := state.pods.get(subject)) is not None and not finishing:  # finishing deletes all pods anyway
+            plan.commands.append(DeletePod(state.uid, state.namespace, pod.name, pod.uid, pod.finalizer))
     return bool(state.unresolved)

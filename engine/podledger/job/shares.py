@@ -1,43 +1,51 @@
 """A pod's share of its Job's tally: put in when the pod is known, taken out before it changes or goes.
 
 `enter` and `leave` are each other's inverse: whatever one adds, the other takes away. `rebuild` makes the tally anew
-from all pods, for the rare change that moves every share (a new spec, a loaded snapshot).
+from all pods, for the rare change that moves every share (a new spec, a loaded snapshot); it comes to the same tally.
 """
 
 from podledger.job.state import JobState, Phase, PodRecord, Standing
 from podledger.job.tally import Tally
 
-__all__ = ["enter", "free_index", "leave", "rebuild"]
+__all__ = ["enter", "free_index", "leave", "rebuild", "review_retained"]
 
 
 def enter(state: JobState, pod: PodRecord) -> None:
-    """Put a pod's share into the tally."""
+    """Put a pod's share into the tally. A pod that is to be adopted or let go has none but that."""
     tally = state.tally
-    if not pod.owned or not pod.matches:
+    if not (pod.owned and pod.matches):
         tally.foreign[pod.uid] = None
-        if not pod.owned:
-            if pod.releasing:
-                tally.releasing[pod.uid] = None
-            return
+        if pod.releasing:
+            tally.releasing[pod.uid] = None
+        return
     standing = pod.standing
+    if standing != Standing.ENDED:
+        _enter_live(state, pod, standing)
+    if pod.finalizer:
+        tally.tracked[pod.uid] = None
+        _enter_pending(state, pod)
+    if state.retained:
+        review_retained(state, pod.index)
+
+
+def _enter_live(state: JobState, pod: PodRecord, standing: Standing) -> None:
+    tally = state.tally
+    if pod.phase != Phase.UNKNOWN:
+        tally.restarts += pod.restarts
+    held = _holds_index(state, pod)
     if standing == Standing.ACTIVE:
         tally.active += 1
         if pod.ready:
             tally.ready += 1
-        if pod.index >= 0:
+        if held:
             tally.holders.setdefault(pod.index, {})[pod.uid] = None
             tally.free.discard(pod.index)
-    elif standing == Standing.TERMINATING:
-        tally.terminating += 1
-        if pod.index >= 0:
-            tally.terminating_at[pod.index] = tally.terminating_at.get(pod.index, 0) + 1
-            if state.waits_for_failed:
-                tally.free.discard(pod.index)
-    if standing != Standing.ENDED and pod.phase != Phase.UNKNOWN:
-        tally.restarts += pod.restarts
-    if pod.finalizer:
-        tally.tracked += 1
-        _enter_pending(state, pod)
+        return
+    tally.terminating += 1
+    if held:
+        tally.terminating_at[pod.index] = tally.terminating_at.get(pod.index, 0) + 1
+        if state.waits_for_failed:
+            tally.free.discard(pod.index)
 
 
 def _enter_pending(state: JobState, pod: PodRecord) -> None:
@@ -52,7 +60,7 @@ def _enter_pending(state: JobState, pod: PodRecord) -> None:
     failed = state.is_failed(pod)
     if not failed and pod.phase != Phase.SUCCEEDED:
         return
-    if state.retained.get(pod.index) != pod.uid:
+    if not pod.releasing and state.retained.get(pod.index) != pod.uid:
         tally.pending[pod.uid] = None
     if not state.has_valid_index(pod):
         return
@@ -67,30 +75,41 @@ def _enter_pending(state: JobState, pod: PodRecord) -> None:
 def leave(state: JobState, pod: PodRecord) -> None:
     """Take a pod's share out of the tally."""
     tally = state.tally
-    tally.foreign.pop(pod.uid, None)
-    tally.releasing.pop(pod.uid, None)
-    if not pod.owned:
+    if pod.releasing:
+        tally.releasing.pop(pod.uid, None)
+    if not (pod.owned and pod.matches):
+        tally.foreign.pop(pod.uid, None)
         return
     standing = pod.standing
+    if standing != Standing.ENDED:
+        _leave_live(state, pod, standing)
+    if pod.finalizer:
+        tally.tracked.pop(pod.uid, None)
+        _leave_pending(state, pod)
+    if state.retained and state.retained.get(pod.index) != pod.uid:
+        review_retained(state, pod.index)
+
+
+def _leave_live(state: JobState, pod: PodRecord, standing: Standing) -> None:
+    tally = state.tally
+    if pod.phase != Phase.UNKNOWN:
+        tally.restarts -= pod.restarts
+    held = _holds_index(state, pod)
     if standing == Standing.ACTIVE:
         tally.active -= 1
         if pod.ready:
             tally.ready -= 1
-        holders = tally.holders.get(pod.index)
-        if holders is not None:
-            holders.pop(pod.uid, None)
+        if held:
+            holders = tally.holders[pod.index]
+            del holders[pod.uid]
             if not holders:
                 del tally.holders[pod.index]
                 free_index(state, pod.index)
-    elif standing == Standing.TERMINATING:
-        tally.terminating -= 1
+        return
+    tally.terminating -= 1
+    if held:
         _lower(tally.terminating_at, pod.index)
         free_index(state, pod.index)
-    if standing != Standing.ENDED and pod.phase != Phase.UNKNOWN:
-        tally.restarts -= pod.restarts
-    if pod.finalizer:
-        tally.tracked -= 1
-        _leave_pending(state, pod)
 
 
 def _leave_pending(state: JobState, pod: PodRecord) -> None:
@@ -105,6 +124,10 @@ def _leave_pending(state: JobState, pod: PodRecord) -> None:
             _lower(tally.new_indexes, pod.index)
         else:
             tally.new_succeeded -= 1
+
+
+def _holds_index(state: JobState, pod: PodRecord) -> bool:
+    return pod.index >= 0 and state.indexed and pod.index < (state.spec.completions or 0)
 
 
 def _count_failure(state: JobState, pod: PodRecord, sign: int) -> None:
@@ -146,16 +169,33 @@ def free_index(state: JobState, index: int) -> None:
     tally.free.add(index)
 
 
+def review_retained(state: JobState, index: int) -> None:
+    """Whether the failed pod that keeps this index's history may be counted now: replaced, or its index is closed."""
+    uid = state.retained.get(index)
+    pod = None if uid is None else state.pods.get(uid)
+    if pod is None or pod.counted or pod.releasing or not pod.finalizer or not (pod.owned and pod.matches):
+        return
+    tally = state.tally
+    closed = index in state.completed or index in state.failed_indexes
+    if closed or index in tally.holders or index in tally.new_indexes or index in tally.new_failed_indexes:
+        tally.pending[pod.uid] = None
+    else:
+        tally.pending.pop(pod.uid, None)
+
+
 def rebuild(state: JobState) -> None:
     """Make the tally anew from the pods."""
     state.tally = tally = Tally()
     if state.indexed:
-        tally.free.add_range(0, (state.spec.completions or 0) - 1)
-        for taken in (state.completed, state.failed_indexes):
-            for index in taken:
-                tally.free.discard(index)
+        limit = state.spec.completions or 0
+        taken = state.completed.copy()
+        for start, end in zip(state.failed_indexes.starts, state.failed_indexes.ends, strict=True):
+            taken.add_range(start, end)
+        tally.free = taken.complement(limit)
         for intent in state.creating.values():
             tally.creating_at[intent.index] = None
             tally.free.discard(intent.index)
     for pod in state.pods.values():
         enter(state, pod)
+    for index in state.retained:
+        review_retained(state, index)

@@ -94,9 +94,10 @@ class JobState(Struct, kw_only=True):
 
     `published` is the status as the cluster holds it; `succeeded`, `failed`, `uncounted_*`, `completed` and
     `conditions` are what the next status will say. `creating` holds the intents whose pod is not known yet, `done` the
-    judgement of pods that are counted, released and ended (so that no uid is ever counted twice). `unresolved` are calls
-    whose answer was lost, by intent id or pod uid, with the time. `sync_order` is the order from which pods are this
-    sync's own; `aborted` says that a call failed without which the sync must not go on.
+    judgement of pods that are counted, released and ended (so that no uid is ever counted twice). `unresolved` are
+    calls whose answer was lost, by intent id or pod uid, with the time. Of the sync under way: `sync_order` is the order
+    from which pods are its own, `aborted` says that a call failed without which it must not go on, `wanted` is how many
+    active pods it wanted (-1: it did not ask), `refused` that a create failed, `delete_refused` whose delete did.
     """
 
     uid: str
@@ -137,6 +138,9 @@ class JobState(Struct, kw_only=True):
     step: int = 0
     sync_order: int = 0
     aborted: bool = False
+    wanted: int = -1
+    refused: bool = False
+    delete_refused: dict[str, None] = {}
 
     tally: Tally = field(default_factory=Tally)
 
@@ -177,6 +181,13 @@ class JobState(Struct, kw_only=True):
         condition = self.condition(type_)
         return condition is not None and condition.status == "True"
 
+    def is_counted(self, uid: str) -> bool:
+        """Whether a pod has its judgement already, from us or by a status we took over."""
+        if uid in self.done or uid in self.uncounted_succeeded or uid in self.uncounted_failed:
+            return True
+        pod = self.pods.get(uid)
+        return pod is not None and pod.counted != ""
+
     def has_valid_index(self, pod: PodRecord) -> bool:
         """Whether a pod's result can count: every pod of a NonIndexed Job, else one with an index below completions."""
         return not self.indexed or 0 <= pod.index < (self.spec.completions or 0)
@@ -185,7 +196,9 @@ class JobState(Struct, kw_only=True):
         """Whether a pod is a failure now (job-semantics 2.1 «failed?»).
 
         Phase Failed; or, where terminating pods are replaced at once, one that is being deleted and did not succeed.
+        One that we deleted ourselves to finish the Job is judged by that finish, however soon it is seen to terminate.
         """
         if pod.phase == Phase.FAILED:
             return True
-        return pod.terminating and pod.phase != Phase.SUCCEEDED and not self.waits_for_failed
+        by_others = pod.terminating and not pod.deleted
+        return by_others and pod.phase != Phase.SUCCEEDED and not self.waits_for_failed

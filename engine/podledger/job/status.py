@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from podledger.api.job import JobStatus, UncountedTerminatedPods
-from podledger.job.state import JobState
+from podledger.job.state import JobState, Standing
 from podledger.job.times import from_seconds
 
 __all__ = ["needs_publishing", "stage_status"]
@@ -16,10 +16,10 @@ def stage_status(state: JobState) -> JobStatus:
     return JobStatus(
         conditions=tuple(state.conditions),
         start_time=from_seconds(state.start_s) if state.start_s else None,
-        completion_time=from_seconds(state.completion_s) if state.completion_s else None,
+        # Where the clock was set back since the start: the API refuses a completion before it.
+        completion_time=from_seconds(max(state.completion_s, state.start_s)) if state.completion_s else None,
         active=tally.active,
-        # The API refuses ready > active for good reason: a pod that is being deleted is no longer either.
-        ready=min(tally.ready, tally.active),
+        ready=tally.ready - _ready_refused(state),
         terminating=tally.terminating,
         succeeded=state.completed.size if indexed else state.succeeded,
         failed=state.failed,
@@ -29,6 +29,12 @@ def stage_status(state: JobState) -> JobStatus:
             succeeded=tuple(state.uncounted_succeeded), failed=tuple(state.uncounted_failed)
         ),
     )
+
+
+def _ready_refused(state: JobState) -> int:
+    """Ready pods whose delete was refused in this sync: upstream no longer calls them ready (job-semantics 3.2)."""
+    pods = (state.pods.get(uid) for uid in state.delete_refused)
+    return sum(1 for pod in pods if pod is not None and pod.ready and pod.owned and pod.standing == Standing.ACTIVE)
 
 
 def needs_publishing(state: JobState, status: JobStatus) -> bool:

@@ -1,5 +1,7 @@
 """successPolicy (KEP-3998): whether the indexes completed so far are success enough (job-semantics 7.2)."""
 
+from functools import lru_cache
+
 from podledger.api.job import SuccessPolicyRule
 from podledger.job.intervals import IntervalSet, parse_intervals
 from podledger.job.state import JobState
@@ -30,8 +32,14 @@ def matching_success_rule(state: JobState) -> int | None:
 def _is_met(rule: SuccessPolicyRule, completed: IntervalSet, limit: int) -> bool:
     if rule.succeeded_indexes is None:
         return rule.succeeded_count is not None and completed.size >= rule.succeeded_count
-    listed = parse_intervals(rule.succeeded_indexes, limit)
+    listed = _listed(rule.succeeded_indexes, limit)
     if not listed:
         return False
     enough = listed.size if rule.succeeded_count is None else rule.succeeded_count
     return completed.count_of(listed) >= enough
+
+
+@lru_cache(maxsize=256)
+def _listed(text: str, limit: int) -> IntervalSet:
+    """A rule's indexes; rules never change, and their lists may be long. Not to be changed."""
+    return parse_intervals(text, limit)

@@ -12,10 +12,11 @@ __all__ = ["Tally"]
 class Tally:
     """Counts and worklists of one Job.
 
-    `pending`: pods that may have to be counted or released, by uid in that order. `new_*`: tracked pods with a
-    result that is not counted yet. `free`: indexes that a new pod may take. `holders`: active pods by index.
-    `creating_at`: indexes a pod is being created for. `foreign`: pods to adopt or to let go.
-    `releasing`: pods whose finalizer shall come off.
+    `tracked`: pods that bear the finalizer. `pending`: those that may have to be counted or released. `new_*`: tracked
+    pods with a result that is not counted yet. `free`: indexes that a new pod may take. `holders`, `terminating_at`:
+    active and terminating pods by valid index. `creating_at`: indexes a pod is being created for. `foreign`: pods to
+    adopt or to let go, counted nowhere else. `releasing`: pods whose finalizer shall come off. The order within a
+    worklist means nothing: it is another after a restart.
     """
 
     __slots__ = (
@@ -43,7 +44,7 @@ class Tally:
         self.ready = 0
         self.terminating = 0
         self.restarts = 0
-        self.tracked = 0
+        self.tracked: dict[str, None] = {}
         self.new_succeeded = 0
         self.new_failed = 0
         self.new_ignored = 0

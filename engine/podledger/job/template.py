@@ -58,7 +58,7 @@ class PodTemplate:
 
 def _with_index(container: Mapping[str, Any]) -> dict[str, Any]:
     """The container with JOB_COMPLETION_INDEX as its last variable, unless it defines one of that name itself."""
-    env = list(container.get("env") or ())
+    env: list[Mapping[str, Any]] = list(container.get("env") or ())
     if all(variable.get("name") != _INDEX_VARIABLE for variable in env):
         path = f"metadata.labels['{COMPLETION_INDEX}']"
         env.append({"name": _INDEX_VARIABLE, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}})

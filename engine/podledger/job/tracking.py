@@ -14,27 +14,32 @@ from podledger.job.state import JobState, Phase, PodRecord
 __all__ = ["count_pods", "settle_missing_uids", "sweep_pods"]
 
 
-def settle_missing_uids(plan: Plan) -> None:
-    """Listed uids whose pod is not known at all (the log was lost, the pod is gone) go to the counters."""
-    state = plan.state
+def settle_missing_uids(plan: Plan) -> int:
+    """Listed uids whose pod we hold no more (the log was lost, the pod is gone) go to the counters; how many."""
+    state, settled = plan.state, 0
     for listed in (state.uncounted_succeeded, state.uncounted_failed):
         for uid in listed:
             pod = state.pods.get(uid)
             if pod is None or not pod.finalizer:
                 plan.events.append(ev.UidSettled(state.uid, uid))
+                settled += 1
+    return settled
 
 
-def count_pods(plan: Plan, finish: Finish | None) -> None:
-    """Walk the pods that may be judged or released, in list order, until the share of a sync is full (job-semantics 2.4).
+def count_pods(plan: Plan, finish: Finish | None, settled: int) -> None:
+    """Walk the pods that may be judged or released, in list order, until a sync has its share (job-semantics 2.4).
 
     Successes of an Indexed Job are all counted, for their indexes are all published at once; only releases are capped.
+    `settled` entries of the lists go to the counters in the same write.
     """
     state, limit = plan.state, plan.limits.uncounted_pods
-    collected = len(state.uncounted_succeeded) + len(state.uncounted_failed)
-    retained = retained_pods(state) if state.per_index and finish is None and not state.deleting else {}
+    collected = len(state.uncounted_succeeded) + len(state.uncounted_failed) - settled
+    full = collected >= limit
+    keeps = state.per_index and finish is None and not state.deleting
+    retained = retained_pods(state, plan.seen_order) if keeps else {}
     completed_now: set[int] = set()
     stopped = False
-    for pod in _in_order(state, everything=finish is not None or state.deleting, full=collected >= limit):
+    for pod in _in_order(state, everything=finish is not None or state.deleting, full=full):
         if stopped and not _is_new_index(state, pod):
             continue
         if not _may_come_off(state, pod, finish):
@@ -47,13 +52,13 @@ def count_pods(plan: Plan, finish: Finish | None) -> None:
         if not pod.counted:
             judgement = _judge(state, pod, finish, completed_now)
             plan.events.append(judgement)
-            collected += judgement.as_ == "failed" or judgement.as_ == "succeeded"
+            collected += judgement.as_ in ("failed", "succeeded") or _is_new_index(state, pod)
             rule = judgement.rule
         else:
             rule = f"counted as {pod.counted}"
         if not stopped:
             plan.release(pod, rule)
-            stopped = collected >= limit
+            stopped = collected >= limit and not (full and pod.counted)
 
 
 def _in_order(state: JobState, *, everything: bool, full: bool) -> list[PodRecord]:
@@ -62,9 +67,9 @@ def _in_order(state: JobState, *, everything: bool, full: bool) -> list[PodRecor
     When the lists are full from the beginning, listed pods go first, else they would drain one pod a sync.
     """
     if everything:
-        pods = [pod for pod in state.pods.values() if pod.finalizer and pod.owned and not pod.releasing]
+        pods = [pod for uid in state.tally.tracked if not (pod := state.pods[uid]).releasing]
     else:
-        pods = [pod for uid in state.tally.pending if (pod := state.pods[uid]).owned]
+        pods = [state.pods[uid] for uid in state.tally.pending]
     if state.indexed:
         pods.sort(key=lambda pod: (pod.index, pod.order))
     else:
@@ -75,8 +80,10 @@ def _in_order(state: JobState, *, everything: bool, full: bool) -> list[PodRecor
 
 
 def _is_new_index(state: JobState, pod: PodRecord) -> bool:
-    """Whether this is an uncounted success that may complete an index."""
-    return state.indexed and not pod.counted and pod.phase == Phase.SUCCEEDED and state.has_valid_index(pod)
+    """Whether this is an uncounted success of an index that was not complete when the sync began."""
+    if not state.indexed or pod.counted or pod.phase != Phase.SUCCEEDED:
+        return False
+    return state.has_valid_index(pod) and pod.index not in state.completed
 
 
 def _may_come_off(state: JobState, pod: PodRecord, finish: Finish | None) -> bool:
@@ -135,7 +142,8 @@ def _fails_index(state: JobState, pod: PodRecord, completed_now: set[int]) -> bo
 def sweep_pods(plan: Plan, rule: str) -> None:
     """Release, uncounted, whatever still bears the finalizer of a Job that is finished or gone (job-semantics 2.8)."""
     state = plan.state
-    for pod in state.pods.values():
+    held = [state.pods[uid] for uid in (*state.tally.tracked, *state.tally.foreign)]
+    for pod in sorted(held, key=lambda pod: pod.order):
         if not pod.finalizer or pod.releasing or (state.missing and not pod.terminating):
             continue
         if not pod.counted:

@@ -1,0 +1,58 @@
+"""How the ways of pods, intents and indexes end in the fold: what observations, decisions and answers share."""
+
+from podledger.job import event as ev
+from podledger.job.shares import enter, free_index, leave, review_retained
+from podledger.job.state import JobState, Phase, PodRecord
+
+__all__ = ["close_index", "finalizer_gone", "forget_if_done", "intent_settled", "settle"]
+
+
+def finalizer_gone(state: JobState, event: ev.PodFinalizerGone | ev.PodReleased) -> None:
+    pod = state.pods.get(event.pod)
+    if pod is None or not pod.finalizer:
+        return
+    leave(state, pod)
+    pod.finalizer = pod.releasing = False
+    enter(state, pod)
+    settle(state, pod)
+    if not pod.owned and (state.deleting or state.gone or not pod.matches):  # it concerns the Job no more
+        leave(state, pod)
+        del state.pods[pod.uid]
+        state.unresolved.pop(pod.uid, None)
+    else:
+        forget_if_done(state, pod)
+
+
+def settle(state: JobState, pod: PodRecord) -> None:
+    """A listed uid that no longer holds its pod moves from uncounted to the counters (job-semantics 2.4 b and h)."""
+    if pod.uid in state.uncounted_succeeded:
+        del state.uncounted_succeeded[pod.uid]
+        state.succeeded += 1
+    elif pod.uid in state.uncounted_failed:
+        del state.uncounted_failed[pod.uid]
+        state.failed += 1
+
+
+def forget_if_done(state: JobState, pod: PodRecord) -> None:
+    """Keep only the judgement of a pod that ended and that nothing holds any more."""
+    if pod.phase >= Phase.SUCCEEDED and not pod.finalizer and pod.owned and pod.matches:
+        leave(state, pod)
+        del state.pods[pod.uid]
+        state.done[pod.uid] = pod.counted or "none"
+
+
+def intent_settled(state: JobState, intent: ev.CreateIntended | None) -> None:
+    """An intent to create came to its end, by a pod or by none: its index is held by the pod or free again."""
+    if intent is None:
+        return
+    if state.unresolved:
+        state.unresolved.pop(intent.intent, None)
+    if intent.index >= 0:
+        state.tally.creating_at.pop(intent.index, None)
+        free_index(state, intent.index)
+
+
+def close_index(state: JobState, index: int) -> None:
+    """No pod is created for the index again; a failed pod retained for its history may be counted."""
+    state.tally.free.discard(index)
+    review_retained(state, index)

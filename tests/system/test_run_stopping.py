@@ -1,0 +1,128 @@
+"""A run that is stopped suspends its Jobs, says how to resume, and is resumed by the same command."""
+
+import json
+import os
+import pty
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.system.podledger_command import job, left_over, podledger, start_podledger, stored_job, write_manifest
+
+POLITE = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.1; done"
+DEAF = "trap '' TERM; echo up; while :; do sleep 0.1; done"
+
+
+def stop(
+    directory: Path, manifest: str, *signals: signal.Signals, ready: str = "| up"
+) -> tuple[int, str, list[dict[str, Any]]]:
+    """Run with a ledger until a line says `ready`, send signals, each when the one before was answered."""
+    answers = {1: "once more to kill", 2: "killing the pods"}
+    with start_podledger("run", manifest, "--db", "a.db", "-o", "json", cwd=directory) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        heard = ""
+        for count, number in enumerate(signals):
+            while ready not in heard:
+                line = process.stderr.readline()
+                assert line, f"ended early: {heard}"
+                heard += line
+            process.send_signal(number)
+            ready = answers[count + 1]
+        out, err = process.communicate()
+    return process.returncode, heard + err, json.loads(out)["items"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_suspends_and_the_same_command_resumes(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    go = tmp_path / "go"
+    script = f"test -e go || {{ {POLITE}; }}"
+    manifest = write_manifest(tmp_path, job("a", ["sh", "-c", script], completions=3, parallelism=2))
+    ended, said, (stored,) = stop(tmp_path, manifest, number)
+    assert ended == code
+    assert stored["spec"]["suspend"] is True
+    (suspended,) = [each for each in stored["status"]["conditions"] if each["type"] == "Suspended"]
+    assert (suspended["status"], suspended["reason"]) == ("True", "JobSuspended")
+    assert "failed" not in stored["status"]
+    assert said.count("| bye") == said.count("| up")
+    assert f"to resume: podledger run {manifest} --db a.db -o json" in said
+    assert left_over(tmp_path) == []
+    go.touch()
+    again = podledger("run", manifest, "--db", "a.db", "-o", "json", cwd=tmp_path)
+    assert again.returncode == 0
+    resumed = stored_job(again.stdout)
+    assert resumed["metadata"]["uid"] == stored["metadata"]["uid"]
+    assert resumed["spec"]["suspend"] is False
+    assert resumed["status"]["succeeded"] == 3
+    assert "failed" not in resumed["status"]
+    reported = podledger("run", manifest, "--db", "a.db", "-o", "json", cwd=tmp_path)
+    assert (reported.returncode, stored_job(reported.stdout)) == (0, resumed)
+
+
+def test_a_second_signal_kills_at_once(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, job("deaf", ["sh", "-c", DEAF], pod={"terminationGracePeriodSeconds": 3600}))
+    ended, said, (stored,) = stop(tmp_path, manifest, signal.SIGINT, signal.SIGINT)
+    assert ended == 130
+    assert "killing the pods" in said
+    assert [each["type"] for each in stored["status"]["conditions"]] == ["Suspended"]
+    assert left_over(tmp_path) == []
+
+
+def test_the_grace_period_ends_in_a_kill(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, job("deaf", ["sh", "-c", DEAF], pod={"terminationGracePeriodSeconds": 1}))
+    ended, _, (stored,) = stop(tmp_path, manifest, signal.SIGTERM)
+    assert ended == 143
+    assert "failed" not in stored["status"]
+    assert left_over(tmp_path) == []
+
+
+def test_a_timeout_fails_the_run_and_keeps_the_ledger_for_resuming(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, job("a", ["sh", "-c", f"test -e go || {{ {POLITE}; }}"]))
+    ended = podledger("run", manifest, "--timeout", "1", cwd=tmp_path)
+    assert ended.returncode == 1
+    assert ended.stdout.splitlines()[-1].split()[:2] == ["a", "Suspended"]
+    (ledger,) = re.findall(r"to resume: podledger run .* --db (\S+)", ended.stderr)
+    (tmp_path / "go").touch()
+    again = podledger("run", manifest, "--db", ledger, cwd=tmp_path)
+    assert again.returncode == 0
+    assert again.stdout.splitlines()[-1].split()[:3] == ["a", "Complete", "1/1"]
+
+
+def test_simulated_jobs_time_out_in_their_own_time(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, job("a", ["true"], suspend=False, completions=1))
+    ended = podledger("run", manifest, "--cluster", "memory", "--timeout", "1000", cwd=tmp_path)
+    assert ended.returncode == 0
+
+
+def test_ctrl_c_in_a_terminal_suspends_and_leaves_the_terminal_clean(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, job("a", ["sh", "-c", POLITE]))
+    terminal, inside = pty.openpty()
+    streams = {"stdin": inside, "stdout": inside, "stderr": inside}
+
+    def own_the_terminal() -> None:
+        os.setsid()
+        os.close(os.open(os.ttyname(0), os.O_RDWR))  # the first terminal a session opens becomes its own
+
+    with start_podledger("run", manifest, "--db", "a.db", cwd=tmp_path, preexec_fn=own_the_terminal, **streams) as run:
+        os.close(inside)
+        seen = b""
+        pressed = False
+        while True:
+            try:
+                seen += os.read(terminal, 65536)
+            except OSError:  # Linux says so when the last process has closed it.
+                break
+            if not pressed and b"up\r\n" in seen and b"1 running" in seen:
+                os.write(terminal, b"\x03")
+                pressed = True
+        run.wait()
+    os.close(terminal)
+    text = seen.decode()
+    assert run.returncode == 130
+    assert re.search(r"\x1b\[\d+ma-\w{5} \|\x1b\[0m up", text)
+    assert "bye" in text
+    assert "to resume: podledger run jobs.yaml --db a.db" in text
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")  # the cursor is shown again
+    assert left_over(tmp_path) == []

@@ -158,10 +158,9 @@ def read_json(path: str) -> Any:
 
 def write_json(path: str, value: object, *, durable: bool) -> None:
     """Replace the file in one step; with `durable` it survives a loss of power. Raises OSError."""
-    draft = f"{path}.new"
+    draft, data = f"{path}.new", json.dumps(value).encode()
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        data = json.dumps(value).encode()
         while data:
             data = data[os.write(fd, data) :]
         if durable:

@@ -45,7 +45,8 @@ class StoreWatch:
         self._stream = stream
         self._after = after
         self._pending: list[Sequence[StoreChange]] = []
-        self._size = 0
+        self.size = 0
+        """How many changes wait."""
         self._expired = False
         self._failure: Exception | None = None
         self._woken = anyio.Event()
@@ -58,12 +59,17 @@ class StoreWatch:
         while not self._pending and not self._expired and self._failure is None:
             self._woken = anyio.Event()
             await self._woken.wait()
+        return self.next_nowait()
+
+    def next_nowait(self) -> Sequence[StoreChange]:
+        """As `next`, but an empty sequence where nothing waits."""
         if self._expired:
             raise expired(self._after, self._stream.revision)
         if not self._pending:
-            assert self._failure is not None
-            raise self._failure
-        batches, self._pending, self._size = self._pending, [], 0
+            if self._failure is not None:
+                raise self._failure
+            return ()
+        batches, self._pending, self.size = self._pending, [], 0
         changes = batches[0] if len(batches) == 1 else [change for batch in batches for change in batch]
         self._after = changes[-1].revision
         return changes
@@ -82,8 +88,8 @@ class StoreWatch:
         """Called by the stream: changes up to `revision`, all of them newer or none."""
         if revision <= self._after or self._expired:
             return
-        self._size += len(changes)
-        if self._size > WATCH_CHANGES:
+        self.size += len(changes)
+        if self.size > WATCH_CHANGES:
             self._expired = True
             self._pending = []
             self.close()

@@ -5,7 +5,7 @@ has no threads and draws on no chance. A `MemoryLedger` outlives the log that wr
 """
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -140,7 +140,7 @@ class MemoryLog:
         )
         return await pending.wait()
 
-    async def read(self, stream: str, after: int = 0) -> AsyncIterator[LogBatch]:
+    async def read(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch]:
         """See `EventLog.read`."""
         self._require_open()
         ledger = self.ledger
@@ -158,7 +158,7 @@ class MemoryLog:
             position, chain = row.last, row.chain
             index += 1
 
-    async def tail(self, stream: str, after: int = 0) -> AsyncIterator[LogBatch]:
+    async def tail(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch]:
         """See `EventLog.tail`. Raises LogClosed when the log is closed meanwhile."""
         while True:
             grown = self._grown

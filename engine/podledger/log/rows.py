@@ -11,6 +11,7 @@ __all__ = ["BATCH_COLUMNS", "chain_at", "check_row", "fact", "keep_fact", "load_
 
 BATCH_COLUMNS = "stream, first, last, epoch, id, digests, body, checksum, chain"
 
+LAST_POSITION = 2**63 - 1
 _STORED_TYPES = (str, int, int, int, str, bytes, bytes, int, bytes)
 
 
@@ -26,12 +27,15 @@ def load_heads(connection: sqlite3.Connection) -> dict[str, Head]:
     return heads
 
 
-def rows_behind(connection: sqlite3.Connection, stream: str, after: int, limit_bytes: int) -> list[StoredBatch]:
+def rows_behind(
+    connection: sqlite3.Connection, stream: str, after: int, limit_bytes: int, up_to: int = LAST_POSITION
+) -> list[StoredBatch]:
     """The batches that reach beyond a position, in order, at least one if there is one, of about `limit_bytes`."""
     rows: list[StoredBatch] = []
     size = 0
     for values in connection.execute(
-        f"SELECT {BATCH_COLUMNS} FROM batch WHERE stream = ? AND last > ? ORDER BY last", (stream, after)
+        f"SELECT {BATCH_COLUMNS} FROM batch WHERE stream = ? AND last > ? AND last <= ? ORDER BY last",
+        (stream, after, up_to),
     ):
         row = check_row(values, stream, rows[-1].last + 1 if rows else after + 1)
         rows.append(row)
@@ -43,11 +47,9 @@ def rows_behind(connection: sqlite3.Connection, stream: str, after: int, limit_b
 
 def check_row(values: tuple[object, ...], stream: str, position: int) -> StoredBatch:
     """A row with its columns' types made sure of; `position` is where it should begin. Raises DamagedLog."""
-    row = StoredBatch(*values)  # type: ignore[arg-type]  # the next lines are the check
-    for value, type_ in zip(row, _STORED_TYPES, strict=True):
-        if type(value) is not type_:
-            raise DamagedLog(f"stream {stream}: the batch at position {position} is damaged", position)
-    return row
+    if tuple(type(value) for value in values) != _STORED_TYPES:
+        raise DamagedLog(f"stream {stream}: the batch at position {position} is damaged", position)
+    return StoredBatch(*values)  # type: ignore[arg-type]  # the line above is the check
 
 
 def chain_at(connection: sqlite3.Connection, stream: str, position: int) -> bytes | None:
@@ -72,13 +74,13 @@ def keep_fact(connection: sqlite3.Connection, key: str, value: str) -> str:
 
 
 def read_portion(
-    connection: sqlite3.Connection, stream: str, after: int, chain: bytes | None, limit_bytes: int
+    connection: sqlite3.Connection, stream: str, after: int, up_to: int, chain: bytes | None, limit_bytes: int
 ) -> list[LogBatch]:
-    """The next batches behind a position, checked and decoded; `chain` is the one there, None to look it up.
+    """The next batches between two positions, checked and decoded.
 
-    Empty at the end of the stream. Raises DamagedLog, NewerSchema.
+    `chain` is the one at `after`, None to look it up. Empty at the end of the stream. Raises DamagedLog, NewerSchema.
     """
-    rows = rows_behind(connection, stream, after, limit_bytes)
+    rows = rows_behind(connection, stream, after, limit_bytes, up_to)
     if not rows:
         return []
     position = after

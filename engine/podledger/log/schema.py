@@ -59,7 +59,7 @@ def migrate(connection: sqlite3.Connection, version: int, migrations: Sequence[s
 
 
 def run_script(connection: sqlite3.Connection, script: str) -> None:
-    """Run each statement within the open transaction; `executescript` would commit it first."""
+    """Run statements, each ending its line, within the open transaction, which `executescript` would commit first."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

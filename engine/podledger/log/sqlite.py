@@ -6,7 +6,7 @@ thread), reading `rows.py`, snapshots `snapshot.py`; what a row is made of, `cod
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -128,13 +128,13 @@ class SqliteLog:
         )
         return await pending.wait()
 
-    async def read(self, stream: str, after: int = 0) -> AsyncIterator[LogBatch]:
+    async def read(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch]:
         """See `EventLog.read`. The chain and each body's checksum are checked; the digests are `verify`'s matter."""
         end = await self._durable_end(stream)
         chain: bytes | None = None
         while after < end:
             portion = await self._call(
-                partial(read_portion, stream=stream, after=after, chain=chain, limit_bytes=PORTION_BYTES)
+                partial(read_portion, stream=stream, after=after, up_to=end, chain=chain, limit_bytes=PORTION_BYTES)
             )
             if not portion:
                 raise DamagedLog(f"{self.path}: stream {stream}: position {after + 1} is missing", after + 1)
@@ -142,7 +142,7 @@ class SqliteLog:
                 yield batch
             after, chain = portion[-1].last, portion[-1].chain
 
-    async def tail(self, stream: str, after: int = 0) -> AsyncIterator[LogBatch]:
+    async def tail(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch]:
         """See `EventLog.tail`. Raises LogClosed when the log is closed meanwhile."""
         while True:
             async for batch in self.read(stream, after):

@@ -8,12 +8,13 @@ import sqlite3
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
 from podledger.errors import DamagedLog, NewerSchema
 from podledger.event import EventsCompacted
-from podledger.log.codec import GENESIS, StoredBatch, bad_digests, check_link, decode_batch
+from podledger.log.codec import DIGEST_BYTES, GENESIS, StoredBatch, bad_digests, check_link, decode_batch
 from podledger.log.file import connect_reader, translated
 from podledger.log.ranges import Ranges
 from podledger.log.rows import BATCH_COLUMNS, check_row, load_heads
@@ -24,6 +25,9 @@ __all__ = ["FAULT_LIMIT", "Fault", "Verification", "VerifiedStream", "verify_led
 
 FAULT_LIMIT = 100
 """So many faults are listed; what follows the first is often its consequence."""
+
+_FIRST_ROW = "SELECT {columns} FROM batch NOT INDEXED ORDER BY rowid LIMIT 1"
+_NEXT_ROW = "SELECT {columns} FROM batch NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT 1"
 
 
 class Fault(Struct, frozen=True):
@@ -90,6 +94,11 @@ class _StreamCheck:
             check_link(row, self.name, self.position, self.chain)
         except DamagedLog as fault:
             yield Fault(self.name, fault.position, str(fault))
+            # What it says of itself is not to be trusted; the number of its digests is the better witness.
+            if row.first > self.position:
+                self.position = row.first + max(len(row.digests) // DIGEST_BYTES, 1) - 1
+                self.chain = row.chain
+            return
         self.position, self.chain = row.last, row.chain
         try:
             for position, blank in bad_digests(row):
@@ -106,14 +115,12 @@ class _StreamCheck:
         except NewerSchema as fault:
             yield Fault(self.name, row.first, str(fault))
 
-    def end(self, head: Head | None) -> Iterator[Fault]:
+    def end(self, head: Head) -> Iterator[Fault]:
         """Check what only shows at the end: blanks nobody recorded, and the recorded end."""
         for first, last in self.blanked.minus(self.compacted):
             text = f"positions {first} to {last} are" if last > first else f"position {first} is"
             yield Fault(self.name, first, f"stream {self.name}: {text} blank, but no compaction is recorded for it")
-        if head is None:
-            yield Fault(self.name, 1, f"stream {self.name}: the record of its end is missing")
-        elif head.position > self.position:
+        if head.position > self.position:
             yield Fault(
                 self.name,
                 self.position + 1,
@@ -138,29 +145,25 @@ class _Check:
 
     def run(self) -> Verification:
         """Everything, in an open transaction."""
-        self._check_rows()
         heads = self._heads()
-        for name in heads:
-            self._stream(name)
+        self._streams = {name: _StreamCheck(name) for name in heads}
+        self._check_rows()
         snapshots = 0
-        for name, stream in sorted(self._streams.items()):
-            self._faults += stream.end(heads.get(name))
+        for name, stream in self._streams.items():
+            self._faults += stream.end(heads[name])
             good, bad = load_snapshots(self._connection, name)
             snapshots += len(good)
             self._faults += [Fault(name, fault.position, str(fault)) for fault in bad]
         self._check_file()
         found = tuple(
             VerifiedStream(name, stream.position, stream.batches, stream.blanked.count)
-            for name, stream in sorted(self._streams.items())
+            for name, stream in self._streams.items()
         )
         # The file's own faults last: those above say what they mean.
         faults = sorted(
             dict.fromkeys(self._faults), key=lambda fault: (fault.position is None, fault.stream, fault.position or 0)
         )
         return Verification(found, snapshots, tuple(faults[:FAULT_LIMIT]))
-
-    def _stream(self, name: str) -> _StreamCheck:
-        return self._streams.setdefault(name, _StreamCheck(name))
 
     def _heads(self) -> dict[str, Head]:
         try:
@@ -170,34 +173,46 @@ class _Check:
             return {}
 
     def _check_rows(self) -> None:
-        """Read all rows as they lie in the table."""
-        latest = self._stream("main") if self._only_main() else None
-        cursor = self._connection.execute(f"SELECT rowid, {BATCH_COLUMNS} FROM batch NOT INDEXED ORDER BY rowid")
-        while True:
+        """Read all rows as they lie in the table, each by itself: a cursor that looks ahead hides the one before."""
+        # Where a row cannot be read it is told by its place: behind the latest one, or in the only stream there is.
+        latest = next(iter(self._streams.values())) if len(self._streams) == 1 else None
+        rowid: int | None = None
+        while len(self._faults) < FAULT_LIMIT:
+            name, position = (latest.name, latest.position + 1) if latest else ("", 1)
             try:
-                values = cursor.fetchone()
+                values = self._next_row(f"rowid, {BATCH_COLUMNS}", rowid)
                 if values is None:
                     return
-                rowid, *columns = values
-                position = latest.position + 1 if latest else 1
-                row = check_row(tuple(columns), latest.name if latest else str(columns[0]), position)
+                rowid = int(values[0])
+                row = check_row(values[1:], name, position)
             except (sqlite3.DatabaseError, DamagedLog) as error:
-                name, position = (latest.name, latest.position + 1) if latest else ("", 1)
-                self._faults.append(
-                    Fault(name, position, f"stream {name}: the batch at position {position} cannot be read ({error})")
-                )
-                if isinstance(error, DamagedLog):
-                    continue
-                return
-            latest = self._stream(row.stream)
-            self._faults += latest.see(row)
+                text = f"stream {name}: the batch at position {position} cannot be read ({error})"
+                self._faults.append(Fault(name, position, text))
+                if isinstance(error, sqlite3.DatabaseError) and (rowid := self._step_over(rowid)) is None:
+                    return
+                continue
+            stream = self._streams.get(row.stream)
+            if stream is None:
+                text = f"stream {row.stream}: its end is not recorded; is that its name?"
+                self._faults.append(Fault(row.stream, row.first, text))
+                continue
+            latest = stream
+            self._faults += stream.see(row)
             self._check_index(rowid, row)
-            if len(self._faults) >= FAULT_LIMIT:
-                return
 
-    def _only_main(self) -> bool:
-        names = [name for (name,) in self._connection.execute("SELECT name FROM stream")]
-        return names == ["main"]
+    def _next_row(self, columns: str, rowid: int | None) -> tuple[Any, ...] | None:
+        """The row behind this one in the table, the first if there is none; None at the end."""
+        statement, bounds = (_FIRST_ROW, ()) if rowid is None else (_NEXT_ROW, (rowid,))
+        found: tuple[Any, ...] | None = self._connection.execute(statement.format(columns=columns), bounds).fetchone()
+        return found
+
+    def _step_over(self, rowid: int | None) -> int | None:
+        """The key of a row that cannot be read; None where not even that can be."""
+        try:
+            found = self._next_row("rowid", rowid)
+        except sqlite3.DatabaseError:
+            return None
+        return None if found is None else int(found[0])
 
     def _check_index(self, rowid: int, row: StoredBatch) -> None:
         """The index by position must lead to this very row, or reading would miss it."""

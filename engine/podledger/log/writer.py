@@ -64,7 +64,8 @@ class Writer:
             check_file(self.path, missing_ok=True)  # first, so that no lock file appears beside a foreign file
             self._lock = LedgerLock.acquire(self.path)
         try:
-            await self._open()
+            await self._connection.open()
+            self._file = file_identity(self.path)
             self.heads = await self._connection.call(lambda connection: check_ends(connection, self.path))
         except BaseException:
             await self._connection.aclose()
@@ -163,21 +164,21 @@ class Writer:
 
     def _flush(self, connection: sqlite3.Connection, works: list[Work[Any]]) -> Transaction:
         """In the thread."""
-        if file_identity(self.path) != self._file:
-            raise PositionConflict(f"{self.path}: another file was put in its place; stop, and open it again")
+        self._require_same_file()
         return flush(connection, self.heads, works)
 
-    async def _open(self) -> None:
-        await self._connection.open()
-        with translated(self.path):
-            self._file = file_identity(self.path)
+    def _require_same_file(self) -> None:
+        if file_identity(self.path) != self._file:
+            raise PositionConflict(f"{self.path}: another file was put in its place; stop, and open it again")
 
     async def _open_anew(self) -> None:
         """Close and open the file, and see to it that it holds what was acknowledged and no more."""
         with suppress(LogError):  # what there is to say about the file, opening it says
             await self._connection.aclose()
         self._connection = ThreadedConnection(self.path, connect_writer, self._clock)
-        await self._open()
+        with translated(self.path):
+            self._require_same_file()
+        await self._connection.open()
         await self._connection.call(lambda connection: restore_ends(connection, self.heads, ForeignChange))
         self._suspect = False
 

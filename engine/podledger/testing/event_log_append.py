@@ -2,8 +2,10 @@
 
 import anyio
 
+from podledger.api.job import JobSpec, PodTemplateSpec
 from podledger.errors import InputError, PositionConflict, StaleEpoch
 from podledger.event import EpochTaken, Event, StreamStarted
+from podledger.job.event import JobSet
 from podledger.testing.event_log_base import EventLogTests, events_of, expect, expect_error, pods_gone, read_all
 
 __all__ = ["AppendConformance", "TakeConformance"]
@@ -140,6 +142,15 @@ class AppendConformance(EventLogTests):
             for batch_id in ("", "x" * 65):
                 await expect(InputError, log, pods_gone(1), 0, epoch=1, batch_id=batch_id)
             assert await log.append("main", pods_gone(1), expected_position=0, epoch=1, batch_id="x" * 64) == 1
+
+    async def test_an_event_that_cannot_be_stored_is_an_input_error(self) -> None:
+        unstorable = JobSet("job", "default", "job", "1", 1, 1, JobSpec(template=PodTemplateSpec(spec={"x": 2**70})))
+        async with self.open_log() as log:
+            await log.take("main", "me")
+            for events in ([unstorable], [*pods_gone(1), unstorable]):
+                pending = log.append_nowait("main", events, expected_position=0, epoch=1, batch_id="1:0")
+                await expect_error(InputError, pending.wait())
+            assert await log.append("main", pods_gone(1), expected_position=0, epoch=1, batch_id="1:0") == 1
 
     async def test_an_append_of_no_events_stores_nothing_and_confirms_the_position(self) -> None:
         async with self.open_log() as log:

@@ -50,6 +50,11 @@ def test_every_unknown_field_is_named_by_path_with_what_may_have_been_meant() ->
     )
 
 
+def test_what_a_terminal_would_act_on_is_escaped() -> None:
+    error = refusal({**job_manifest(), "metadata": {"name": "a\nb", "\x1b[2J": 1}})
+    assert str(error) == 'Job "a\\nb": unknown field "metadata.\\x1b[2J"'
+
+
 def test_unknown_fields_are_dropped_when_asked_to() -> None:
     job = decode_job(job_manifest(bogus=1, parallelism=2), strict=False)
     assert job.spec.parallelism == 2

@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec import structs
 
 from podledger.api.document import job_from_document, pod_from_document
+from podledger.api.field_error import go_quote
 from podledger.api.fields import TYPES, FieldReport, inspect_fields
 from podledger.api.job import Job
 from podledger.api.json_value import is_object
@@ -68,20 +69,25 @@ def version_faults(kind: str, document: Mapping[str, Any]) -> list[str]:
     faults: list[str] = []
     wanted, version, found = API_VERSIONS[kind], document.get("apiVersion"), document.get("kind")
     if found != kind:
-        faults.append(f"kind: missing, write {kind}" if found is None else f"kind: {found} is not {kind}")
+        faults.append(f"kind: missing, write {kind}" if found is None else f"kind: {printable(found)} is not {kind}")
     if version is None:
         faults.append(f"apiVersion: missing, write {wanted}")
     elif version != wanted and found in (kind, None):
         why = REMOVED_VERSIONS.get(str(version), f"is unknown for {kind}")
-        faults.append(f"apiVersion: {version} {why}, write {wanted}")
+        faults.append(f"apiVersion: {printable(version)} {why}, write {wanted}")
     return faults
+
+
+def printable(value: object) -> str:
+    """A value in one line, without what a terminal would act on."""
+    return go_quote(str(value))[1:-1]
 
 
 def title(kind: str, document: Mapping[str, Any]) -> str:
     """What to call the object in a message: `Job "pi"`."""
     metadata: object = document.get("metadata")
     name = metadata.get("name") or metadata.get("generateName") if is_object(metadata) else None
-    return f'{kind} "{name}"' if isinstance(name, str) else kind
+    return f"{kind} {go_quote(name)}" if isinstance(name, str) else kind
 
 
 def described(report: FieldReport, strict: bool) -> list[str]:
@@ -89,6 +95,6 @@ def described(report: FieldReport, strict: bool) -> list[str]:
     phrases: list[str] = []
     for unknown in report.unknown if strict else ():
         close = get_close_matches(unknown.name, TYPES[unknown.owner], n=1)
-        phrases.append(f'unknown field "{unknown.path}"' + (f" (did you mean {close[0]}?)" if close else ""))
-    phrases += [f"{fault.path}: {fault.text}" for fault in report.wrong]
+        phrases.append(f"unknown field {go_quote(unknown.path)}" + (f" (did you mean {close[0]}?)" if close else ""))
+    phrases += [f"{printable(fault.path)}: {fault.text}" for fault in report.wrong]
     return phrases

@@ -13,15 +13,11 @@ from tests.repository.tree import ROOT
 
 DOCUMENTS = ("README.md", "tests/README.md")
 README = ROOT / "README.md"
-PYTHON = blocks(README, "python")
-CONSOLE = blocks(README, "console")
 EXAMPLE_TAKES_S = 120
 # These set up the environment that this test runs in: the gate itself shows that they work.
-SET_UP = ("make ", "pip install ", "git ", "cd ")
-
-
-def at_line(block: Block) -> str:
-    return f"line{block.line}"
+SET_UP = ("make ", "pip install ")
+# These belong to the repository; everything else is what a user does, wherever they are.
+IN_REPOSITORY = ("python -m benchmarks", "python -m tests.")
 
 
 @pytest.fixture
@@ -37,51 +33,47 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1", "PYTHONWARNINGS": "error"}
 
 
-def test_the_readme_has_examples() -> None:
-    assert PYTHON
-    assert CONSOLE
-
-
-@pytest.mark.parametrize("block", PYTHON, ids=at_line)
-def test_a_python_example_runs(block: Block, sandbox: Path) -> None:
-    (sandbox / "example.py").write_text(block.body)
-    ran = subprocess.run(
-        [sys.executable, "example.py"],
-        cwd=sandbox,
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=folder,
         env=environment(),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         timeout=EXAMPLE_TAKES_S,
         check=False,
     )
-    assert ran.returncode == 0, ran.stderr
-    # What an example prints is shown behind `#>` in the example itself.
+
+
+def run_python(block: Block, sandbox: Path) -> None:
+    """What an example prints is shown behind `#>` in the example itself."""
+    (sandbox / "example.py").write_text(block.body)
+    ran = run([sys.executable, "example.py"], sandbox)
     shown = "\n".join(re.findall(r"#> ?(.*)", block.body))
+    assert ran.returncode == 0, ran.stdout
     assert fits(shown, ran.stdout), f"README.md:{block.line} shows\n{shown}\nbut it printed\n{ran.stdout}"
 
 
-@pytest.mark.parametrize("block", CONSOLE, ids=at_line)
-def test_a_console_example_prints_what_is_shown(block: Block, sandbox: Path) -> None:
+def run_console(block: Block, sandbox: Path) -> None:
+    """What a command prints is shown below it. It is written for a shell, so a shell gets it."""
     for command in commands(block):
         if command.text.startswith(SET_UP):
             continue
-        # A document's command is written for a shell; this is the one place that hands it to one.
-        ran = subprocess.run(
-            ["bash", "-c", command.text],
-            cwd=ROOT if command.text.startswith("python -m ") else sandbox,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=EXAMPLE_TAKES_S,
-            check=False,
-        )
-        # The line after the prompt shows a failure only where it says so: `exit status N`.
-        failed = re.search(r"exit status (\d+)", command.shown)
-        assert ran.returncode == (int(failed[1]) if failed else 0), ran.stderr
-        shown = command.shown.replace(failed[0], "") if failed else command.shown
-        assert fits(shown, ran.stdout + ran.stderr), (
-            f"README.md:{command.line} `{command.text}` shows\n{shown}\nbut it printed\n{ran.stdout}{ran.stderr}"
-        )
+        ran = run(["bash", "-c", command.text], ROOT if command.text.startswith(IN_REPOSITORY) else sandbox)
+        at = f"README.md:{command.line} `{command.text}`"
+        assert ran.returncode == 0, f"{at} ended with {ran.returncode}:\n{ran.stdout}"
+        assert fits(command.shown, ran.stdout), f"{at} shows\n{command.shown}\nbut it printed\n{ran.stdout}"
+
+
+def test_the_readme_can_be_followed_from_top_to_bottom(sandbox: Path) -> None:
+    """One test, since a reader's later commands use what the earlier ones left."""
+    python, console = blocks(README, "python"), blocks(README, "console")
+    assert python
+    assert console
+    for block in sorted([*python, *console], key=lambda block: block.line):
+        check = run_python if block.language == "python" else run_console
+        check(block, sandbox)
 
 
 def test_every_make_target_that_is_named_exists() -> None:

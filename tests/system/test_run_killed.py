@@ -5,6 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pytest
 from tests.system.podledger_command import job, left_over, podledger, start_podledger, stored_job, write_manifest
 
 SEED = 20301
@@ -20,18 +21,17 @@ def test_twenty_kills_and_every_index_ran_exactly_once(tmp_path: Path) -> None:
     spec = {"completions": PODS, "parallelism": 8, "completionMode": "Indexed"}
     manifest = write_manifest(tmp_path, job("killed", ["sh", "-c", script], **spec))
     draw = random.Random(SEED)
-    killed = 0
-    for _ in range(KILLS):
-        process = start_podledger(
-            "run", manifest, "--db", "a.db", cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+    for life in range(KILLS):
+        said = tmp_path / f"life-{life}"
+        with said.open("w") as out:
+            process = start_podledger("run", manifest, "--db", "a.db", cwd=tmp_path, stdout=out, stderr=out)
         with process:
             try:
                 process.wait(draw.uniform(0.1, LONGEST_LIFE_S))
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.SIGKILL)
-                killed += 1
-    assert killed == KILLS
+                continue
+        pytest.fail(f"life {life} ended by itself with exit code {process.returncode}: {said.read_text()}")
     ended = podledger("run", manifest, "--db", "a.db", "-o", "json", cwd=tmp_path)
     assert ended.returncode == 0
     status = stored_job(ended.stdout)["status"]

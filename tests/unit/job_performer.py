@@ -1,7 +1,9 @@
-"""A cluster in miniature for tests of the pure half: answers commands as told, and plays the kubelet by hand.
+"""A Job and its cluster in miniature for tests of the pure half: answers commands, and plays kubelet and user by hand.
 
-Perfect unless told otherwise: every create, delete, release and publish succeeds at once. `sync` runs one sync of the
-Job, `settle` runs syncs until only waiting remains.
+Perfect unless told otherwise: every create, delete, release and publish succeeds at once, and what is published must
+pass Kubernetes' own validation of status writes. `sync` runs one sync of the Job, `settle` runs syncs until only
+waiting remains. Creates go in batches of 1, 2, 4, ... as the shell makes them. Watch events of our own writes are not
+played: the answer to a call is what the shell knows of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,23 +12,36 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from podledger.api.defaults import prepare_for_create, with_defaults
-from podledger.api.job import Job
-from podledger.api.meta import ObjectMeta
+from podledger.api.defaults import prepare_for_create
+from podledger.api.job import Job, JobSpec, JobStatus
 from podledger.api.pod import Pod, PodStatus
+from podledger.api.validation import validate_status_update
 from podledger.job import command as cmd
 from podledger.job import event as ev
 from podledger.job.decision import Decision, decide, proceed
 from podledger.job.fold import fold
 from podledger.job.limits import Limits
 from podledger.job.names import FINALIZER
-from podledger.job.observation import observe_job, observe_pod, observe_pod_gone
-from podledger.job.outcome import Created, Done, Outcome, observe_outcome
+from podledger.job.notice import notices_of
+from podledger.job.observation import observe_job, observe_job_gone, observe_pod, observe_pod_gone
+from podledger.job.outcome import Created, Done, Failed, Outcome, Skipped, Unknown, observe_outcome
 from podledger.job.state import JobState
+from podledger.job.template import owner_reference
 
-__all__ = ["Performer"]
+__all__ = ["JOB_UID", "START_S", "Performer", "at"]
 
 START_S = 1_800_000_000
+JOB_UID = "job-uid"
+
+
+def at(seconds: float) -> datetime:
+    """A Kubernetes time."""
+    return datetime.fromtimestamp(int(seconds), UTC)
+
+
+def perfect(_command: cmd.Command) -> Outcome | None:
+    """No command is answered otherwise than it should be."""
+    return None
 
 
 @dataclass
@@ -36,19 +51,23 @@ class Performer:
     job: Job
     now: float = float(START_S)
     limits: Limits = field(default_factory=Limits)
-    answers: Callable[[cmd.Command], Outcome | None] = lambda _command: None
+    answers: Callable[[cmd.Command], Outcome | None] = perfect
     pods: dict[str, Pod] = field(default_factory=dict[str, Pod])
     events: list[ev.JobEvent] = field(default_factory=list[ev.JobEvent])
     commands: list[cmd.Command] = field(default_factory=list[cmd.Command])
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+    notices: list[cmd.RecordEvent] = field(default_factory=list[cmd.RecordEvent])
+    observers: list[Callable[[ev.JobEvent], None]] = field(default_factory=list[Callable[[ev.JobEvent], None]])
+    between: Callable[[], None] | None = None
     revision: int = 100
     wake_at: float | None = None
 
     def __post_init__(self) -> None:
-        at = datetime.fromtimestamp(self.now, UTC)
-        self.job = prepare_for_create(with_defaults(self.job), uid="job-uid", now=at)
-        self.job = replace(self.job, metadata=replace(self.job.metadata, resource_version=self._next_revision()))
-        self.state = JobState(uid="job-uid", namespace="", name="", seed="seed")
-        self.observe_job()
+        status = self.job.status
+        self.job = prepare_for_create(self.job, uid=JOB_UID, now=at(self.now))
+        meta = replace(self.job.metadata, resource_version=self._next_revision())
+        self.job = replace(self.job, metadata=meta, status=status)
+        self.state = JobState(uid=JOB_UID, namespace="", name="", seed="seed")
 
     def _next_revision(self) -> str:
         self.revision += 1
@@ -58,12 +77,31 @@ class Performer:
         """Fold events, keeping them."""
         for event in events:
             fold(self.state, event)
-        self.events.extend(events)
+            self.events.append(event)
+            for observer in self.observers:
+                observer(event)
+
+    # ---- what happens in the cluster --------------------------------------------------------------------------
 
     def observe_job(self) -> None:
         """Let the state see the Job as it is."""
-        known = self.state if self.state.name else None
-        self.apply(observe_job(known, self.job))
+        self.apply(observe_job(self.state if self.state.name else None, self.job))
+
+    def change_job(
+        self, *, spec: JobSpec | None = None, status: JobStatus | None = None, deleting: bool = False
+    ) -> None:
+        """Somebody changes the Job, and the state sees it."""
+        meta = replace(self.job.metadata, resource_version=self._next_revision())
+        if spec is not None or deleting:
+            meta = replace(meta, generation=meta.generation + 1)
+        if deleting:
+            meta = replace(meta, deletion_timestamp=at(self.now), deletion_grace_period_seconds=0)
+        self.job = replace(self.job, metadata=meta, spec=spec or self.job.spec, status=status or self.job.status)
+        self.observe_job()
+
+    def remove_job(self) -> None:
+        """The Job object goes."""
+        self.apply(observe_job_gone(self.state))
 
     def put_pod(self, pod: Pod) -> None:
         """Store a pod (new or changed) and let the state see it."""
@@ -77,23 +115,39 @@ class Performer:
         self.apply(observe_pod_gone(self.state, uid))
 
     def set_status(self, uid: str, status: PodStatus) -> None:
-        """Play the kubelet."""
+        """Play the kubelet. It reports Succeeded and Failed only once."""
         self.put_pod(replace(self.pods[uid], status=status))
+
+    def delete_pod(self, uid: str, grace_s: int = 30) -> None:
+        """Somebody deletes a pod: it waits for its finalizers or for its end, else it goes at once."""
+        pod = self.pods[uid]
+        ended = pod.status.phase in ("Succeeded", "Failed") or not pod.spec.node_name
+        if ended and not pod.metadata.finalizers:
+            self.remove_pod(uid)
+            return
+        meta = replace(pod.metadata, deletion_timestamp=at(self.now + grace_s), deletion_grace_period_seconds=grace_s)
+        self.put_pod(replace(pod, metadata=meta))
+
+    def reap(self) -> None:
+        """Pods being deleted that have ended, or never began, and that nothing holds go."""
+        for uid, pod in list(self.pods.items()):
+            ended = pod.status.phase in ("Succeeded", "Failed") or not pod.spec.node_name
+            if pod.metadata.deletion_timestamp is not None and ended and not pod.metadata.finalizers:
+                self.remove_pod(uid)
 
     # ---- answering commands -----------------------------------------------------------------------------------
 
     def sync(self) -> list[Decision]:
-        """One sync: decide, then proceed until the decision is empty."""
+        """One sync: decide, then proceed until the decision is empty. `between` happens after each folded decision."""
         decisions = [decide(self.state, self.now, limits=self.limits)]
         self.wake_at = decisions[-1].wake_at
         while decisions[-1].events or decisions[-1].commands:
             self.apply(decisions[-1].events)
-            for command in decisions[-1].commands:
-                outcome = self.answers(command) or self.perform(command)
-                self.commands.append(command)
-                self.apply(observe_outcome(self.state, command, outcome))
+            self._perform_all(decisions[-1].commands)
+            if self.between is not None:
+                self.between()
             decisions.append(proceed(self.state, self.now, limits=self.limits))
-            wakes = [at for at in (self.wake_at, decisions[-1].wake_at) if at is not None]
+            wakes = [wake for wake in (self.wake_at, decisions[-1].wake_at) if wake is not None]
             self.wake_at = min(wakes, default=None)
         return decisions
 
@@ -104,49 +158,107 @@ class Performer:
                 return
         raise AssertionError("the Job does not settle")
 
+    def _perform_all(self, commands: Sequence[cmd.Command]) -> None:
+        """Creates after all else, in batches of doubling size that stop after an error (job-semantics 4.4)."""
+        creates = [command for command in commands if isinstance(command, cmd.CreatePod)]
+        for command in commands:
+            if not isinstance(command, cmd.CreatePod):
+                self._take_in(command, self.answers(command) or self.perform(command))
+        size, failed = 1, False
+        while creates:
+            batch, creates = creates[:size], creates[size:]
+            outcomes: list[Outcome] = [
+                Skipped() if failed else self.answers(command) or self.perform(command) for command in batch
+            ]
+            for command, outcome in zip(batch, outcomes, strict=True):
+                self._take_in(command, outcome)
+            failed = failed or not all(isinstance(outcome, Created) for outcome in outcomes)
+            size *= 2
+
+    def _take_in(self, command: cmd.Command, outcome: Outcome) -> None:
+        self.commands.append(command)
+        self.outcomes.append(outcome)
+        if isinstance(command, cmd.RecordEvent):
+            self.notices.append(command)
+            return
+        self.apply(observe_outcome(self.state, command, outcome, int(self.now)))
+        self.notices.extend(notices_of(self.state, command, outcome))
+
     def perform(self, command: cmd.Command) -> Outcome:
         """Do what a command asks, as a perfect cluster would."""
         match command:
             case cmd.CreatePod():
-                meta = replace(
-                    command.pod.metadata,
-                    uid=f"pod-{len(self.events)}-{command.intent}",
-                    resource_version=self._next_revision(),
-                    creation_timestamp=datetime.fromtimestamp(self.now, UTC),
-                )
-                pod = replace(command.pod, metadata=meta, status=PodStatus(phase="Pending"))
-                self.pods[meta.uid] = pod
-                return Created(pod)
+                return self._create(command)
             case cmd.DeletePod():
                 self._delete(command)
-            case cmd.ReleasePod() | cmd.LetGoPod() if command.uid in self.pods:
-                self._change_meta(command.uid, let_go=isinstance(command, cmd.LetGoPod))
+            case cmd.ReleasePod() if command.uid in self.pods:
+                self._change(command.uid, finalizer=False)
+            case cmd.LetGoPod() if command.uid in self.pods:
+                self._change(command.uid, finalizer=False, owned=False)
+            case cmd.AdoptPod() if command.uid in self.pods:
+                self._change(command.uid, finalizer=True, owned=True)
             case cmd.PublishStatus():
-                meta = replace(self.job.metadata, resource_version=self._next_revision())
-                self.job = replace(self.job, metadata=meta, status=command.status)
-                return Done(meta.resource_version)
+                return self._publish(command)
             case _:
                 pass
         return Done(self._next_revision())
 
-    def _delete(self, command: cmd.DeletePod) -> None:
-        pod = self.pods.get(command.uid)
-        if pod is None:
-            return
-        meta = pod.metadata
-        finalizers = tuple(f for f in meta.finalizers if not (command.release and f == FINALIZER))
-        meta = replace(meta, finalizers=finalizers, deletion_timestamp=datetime.fromtimestamp(self.now, UTC))
-        self.pods[command.uid] = replace(pod, metadata=meta)
+    def _create(self, command: cmd.CreatePod) -> Outcome:
+        for pod in self.pods.values():
+            if pod.metadata.name == command.pod.metadata.name:
+                if pod.metadata.annotations == command.pod.metadata.annotations:
+                    return Created(pod)
+                return Failed(409, "AlreadyExists", f'pods "{pod.metadata.name}" already exists')
+        meta = replace(
+            command.pod.metadata,
+            uid=f"uid-{command.intent}",
+            resource_version=self._next_revision(),
+            creation_timestamp=at(self.now),
+        )
+        pod = replace(command.pod, metadata=meta, status=PodStatus(phase="Pending"))
+        self.pods[meta.uid] = pod
+        return Created(pod)
 
-    def _change_meta(self, uid: str, *, let_go: bool) -> None:
+    def _publish(self, command: cmd.PublishStatus) -> Outcome:
+        if command.resource_version != self.job.metadata.resource_version:
+            return Failed(409, "Conflict", "the object has been modified")
+        meta = replace(self.job.metadata, resource_version=self._next_revision())
+        job = replace(self.job, metadata=meta, status=command.status)
+        errors = validate_status_update(job, self.job)
+        assert not errors, [str(error) for error in errors]
+        self.job = job
+        return Done(meta.resource_version)
+
+    def _delete(self, command: cmd.DeletePod) -> None:
+        if command.uid not in self.pods:
+            return
+        if command.release:
+            self._change(command.uid, finalizer=False)
+        pod = self.pods[command.uid]
+        if pod.metadata.deletion_timestamp is None:
+            meta = replace(pod.metadata, deletion_timestamp=at(self.now), deletion_grace_period_seconds=30)
+            self.pods[command.uid] = replace(pod, metadata=meta)
+
+    def _change(self, uid: str, *, finalizer: bool, owned: bool | None = None) -> None:
         pod = self.pods[uid]
         meta = pod.metadata
-        finalizers = tuple(f for f in meta.finalizers if f != FINALIZER)
-        owners = () if let_go else meta.owner_references
-        meta = replace(meta, finalizers=finalizers, owner_references=owners)
+        finalizers = tuple(f for f in meta.finalizers if f != FINALIZER) + ((FINALIZER,) if finalizer else ())
+        owners = meta.owner_references
+        if owned is not None:
+            owners = (owner_reference(JOB_UID, self.job.metadata.name),) if owned else ()
+        meta = replace(meta, finalizers=finalizers, owner_references=owners, resource_version=self._next_revision())
         self.pods[uid] = replace(pod, metadata=meta)
 
+    def forget_calls(self) -> None:
+        """Begin anew to note what is called and told."""
+        self.commands.clear()
+        self.outcomes.clear()
+        self.notices.clear()
 
-def meta(**fields: object) -> ObjectMeta:
-    """ObjectMeta from keywords."""
-    return ObjectMeta(**fields)  # type: ignore[arg-type]  # keywords are checked by the constructor
+    # ---- making calls fail ------------------------------------------------------------------------------------
+
+    def lose_delete(self, uid: str) -> None:
+        """A delete of ours was sent, and its answer was lost."""
+        pod = self.pods[uid]
+        command = cmd.DeletePod(JOB_UID, pod.metadata.namespace, pod.metadata.name, uid, True)
+        self.apply(observe_outcome(self.state, command, Unknown("timeout"), int(self.now)))

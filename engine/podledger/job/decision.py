@@ -220,6 +220,7 @@ def _set_timers(plan: Plan, *, acted: bool) -> None:
         return
     if state.tally.pending:
         plan.wake(plan.now, "results left for the next sync")
-    elif state.wanted >= 0 and state.wanted != state.tally.active and not state.refused:
+    created = state.next_order - state.sync_order
+    if state.wanted > state.tally.active and created >= plan.limits.pod_changes and not state.refused:
         # Our own creates return no event that would cause the next sync, as a pod's arrival does upstream.
         plan.wake(plan.now, "pods left for the next sync")

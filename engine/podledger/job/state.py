@@ -95,9 +95,11 @@ class JobState(Struct, kw_only=True):
     `published` is the status as the cluster holds it; `succeeded`, `failed`, `uncounted_*`, `completed` and
     `conditions` are what the next status will say. `creating` holds the intents whose pod is not known yet, `done` the
     judgement of pods that are counted, released and ended (so that no uid is ever counted twice). `unresolved` are
-    calls whose answer was lost, by intent id or pod uid, with the time. Of the sync under way: `sync_order` is the order
-    from which pods are its own, `aborted` says that a call failed without which it must not go on, `wanted` is how many
-    active pods it wanted (-1: it did not ask), `refused` that a create failed, `delete_refused` whose delete did.
+    calls whose answer was lost, by intent id or pod uid, with the time.
+
+    Of the sync under way: `sync_order` is the order from which pods are its own, `aborted` says that a call failed
+    without which it must not go on, `wanted` is how many active pods it wanted (-1: it did not ask), `refused` that a
+    create failed, `delete_refused` whose delete did.
     """
 
     uid: str

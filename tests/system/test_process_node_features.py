@@ -22,12 +22,12 @@ from tests.system.process_pods import (
 )
 
 from podledger.ports import StopPod
-from podledger_adapters.nodes.process.host import abilities
+from podledger_adapters.nodes.process.host import this_machine
 from podledger_adapters.nodes.process.node import ProcessNode
 from podledger_adapters.nodes.process.shim.cgroup import controllers
 
 needs_mounts = pytest.mark.skipif(
-    abilities().no_mounts != "", reason=f"needs mount namespaces: {abilities().no_mounts}"
+    this_machine(mounts=True).no_mounts != "", reason=f"needs mount namespaces: {this_machine(mounts=True).no_mounts}"
 )
 needs_memory_cgroup = pytest.mark.skipif("memory" not in controllers(), reason="needs a writable memory cgroup")
 

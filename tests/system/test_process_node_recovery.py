@@ -28,6 +28,7 @@ from tests.system.process_pods import (
     until_ended,
 )
 
+from podledger.api import Pod
 from podledger.errors import ClusterError
 from podledger_adapters.nodes.process.node import ProcessNode
 from podledger_adapters.nodes.process.shim.record import PodRecord
@@ -196,6 +197,31 @@ async def test_a_pod_whose_shim_is_killed_ends_as_unknown_with_all_its_processes
     for each in ended[uid].container_statuses:
         assert (end_of(each).exit_code, end_of(each).reason) == (137, "ContainerStatusUnknown")
         assert end_of(each).message == "The container could not be located when the pod was terminated"
+
+
+@pytest.mark.asyncio
+async def test_a_follower_hears_of_the_end_of_a_killed_shim_and_of_a_forgotten_pod(tmp_path: Path) -> None:
+    pods = [make_pod(shell("echo up; sleep 1000")) for _ in range(2)]
+    killed, forgotten = (pod.metadata.uid for pod in pods)
+    logs: dict[str, str] = {}
+    node = ProcessNode(tmp_path / "pods")
+
+    async def follow(pod: Pod) -> None:
+        logs[pod.metadata.uid] = await read_log(node, pod, follow=True)
+
+    async with node.run() as reports:
+        await node.start(pods)
+        await until(reports, [killed, forgotten], "Running")
+        with anyio.fail_after(PATIENCE_S):
+            async with anyio.create_task_group() as tasks:
+                for pod in pods:
+                    tasks.start_soon(follow, pod)
+                    async for _ in node.logs(pod.metadata.uid, "main", follow=True):
+                        break
+                os.kill(shim_of(tmp_path / "pods", killed), signal.SIGKILL)
+                await until_ended(reports, [killed])
+                await node.forget([forgotten])
+    assert logs == {killed: "up\n", forgotten: "up\n"}
 
 
 @pytest.mark.asyncio

@@ -73,13 +73,13 @@ def test_what_cannot_be_done_is_named_with_the_way_out(container: dict[str, Any]
 
 
 def test_init_containers_are_looked_at_too() -> None:
-    (fault,) = check_pod_spec(spec(initContainers=[{"name": "i", "image": "i"}]))
+    (fault,) = check_pod_spec(spec(initContainers=[{"name": "i", "image": "i"}]), abilities=ROOT)
     assert fault.field == "spec.initContainers[0].command"
 
 
 @pytest.mark.parametrize("kind", ["secret", "configMap", "persistentVolumeClaim", "nfs", "projected"])
 def test_other_volumes_than_two_kinds_are_refused(kind: str) -> None:
-    (fault,) = check_pod_spec(spec(volumes=[{"name": "v", kind: {}}]))
+    (fault,) = check_pod_spec(spec(volumes=[{"name": "v", kind: {}}]), abilities=ROOT)
     assert fault.field == f"spec.volumes[0].{kind}"
     assert "hostPath and emptyDir only" in fault.message
 
@@ -89,7 +89,7 @@ def test_optional_references_are_let_through() -> None:
         "envFrom": [{"secretRef": {"name": "s", "optional": True}}],
         "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": True}}}],
     }
-    assert check_pod_spec(spec(optional)) == []
+    assert check_pod_spec(spec(optional), abilities=ROOT) == []
 
 
 def test_what_the_machine_cannot_do_is_refused_only_where_it_is_asked_for() -> None:

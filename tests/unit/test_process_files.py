@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from podledger_adapters.nodes.process.log_reader import read_log
+from podledger_adapters.nodes.process.log_reader import LogSignals, read_log
 from podledger_adapters.nodes.process.shim import logs
 from podledger_adapters.nodes.process.shim.logs import LogWriter, segment_name, segments
 from podledger_adapters.nodes.process.shim.record import PodRecord, poke, read_json, write_json
@@ -74,7 +74,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def collect(directory: Path, attempt: int = 0) -> bytes:
-    return b"".join([chunk async for chunk in read_log(directory, attempt, follow=False, ended=lambda: True)])
+    return b"".join([chunk async for chunk in read_log(directory, attempt, ended=lambda: True)])
 
 
 @pytest.mark.asyncio
@@ -115,7 +115,10 @@ async def test_a_follower_goes_on_through_rotation_until_the_end(tmp_path: Path)
         writer.close()
         return True
 
-    chunks = [chunk async for chunk in read_log(tmp_path, 0, follow=True, ended=ended)]
+    signals = LogSignals()
+    with signals.listen(tmp_path) as signal, signals.listen(tmp_path) as same:
+        assert signal is same
+        chunks = [chunk async for chunk in read_log(tmp_path, 0, ended=ended, signal=signal)]
     assert b"".join(chunks) == b"".join(b"%05d\n" % number for number in range(0, 60, 6))
 
 
@@ -124,7 +127,7 @@ async def test_a_follower_goes_on_through_rotation_until_the_end(tmp_path: Path)
 async def test_a_reader_that_rotation_overtook_goes_on_with_what_is_left(tmp_path: Path) -> None:
     writer = LogWriter(str(tmp_path), 0)
     writer.write(b"a" * 15)
-    reading = read_log(tmp_path, 0, follow=False, ended=lambda: True)
+    reading = read_log(tmp_path, 0, ended=lambda: True)
     first = await anext(reading)
     writer.write(b"b" * 45)
     rest = b"".join([chunk async for chunk in reading])

@@ -1,4 +1,4 @@
-"""What the process node cannot run, found before anything is submitted, and what it runs without using. Pure.
+"""What the process node cannot run, found before anything is submitted, and what it runs without using.
 
 It takes a pod spec that Kubernetes would accept and says where this node would not do as told: a container without
 command, a volume of a kind that there is none of here, and so on. Each fault names the field and the way out.
@@ -9,6 +9,7 @@ from typing import Any
 
 from podledger.api.field_error import FieldError
 from podledger_adapters.nodes.process.check_container import Abilities, container_faults, forbidden
+from podledger_adapters.nodes.process.host import this_machine
 from podledger_adapters.nodes.process.model import ProcessPodSpec, read_pod_spec
 
 __all__ = ["Abilities", "check_pod_spec", "unused_fields"]
@@ -54,15 +55,16 @@ _WITHOUT_MEANING = (None, False, "", "ClusterFirst")
 def check_pod_spec(base: Mapping[str, Any], path: str = "spec", abilities: Abilities | None = None) -> list[FieldError]:
     """What stands against running it as processes; empty if nothing does.
 
-    `path` is where the spec stands in its document. `abilities` is what this machine can do (`host.abilities`); None
-    leaves out what depends on it. Raises InputError for a spec that Kubernetes would not have accepted.
+    `path` is where the spec stands in its document. `abilities` is what the machine can do; None asks this one, which
+    takes a moment the first time. Raises InputError for a spec that Kubernetes would not have accepted.
     """
-    return list(_faults(base, read_pod_spec(base), path, abilities))
+    spec = read_pod_spec(base)
+    if abilities is None:
+        abilities = this_machine(mounts=bool(spec.volumes))
+    return list(_faults(base, spec, path, abilities))
 
 
-def _faults(
-    base: Mapping[str, Any], spec: ProcessPodSpec, path: str, abilities: Abilities | None
-) -> Iterator[FieldError]:
+def _faults(base: Mapping[str, Any], spec: ProcessPodSpec, path: str, abilities: Abilities) -> Iterator[FieldError]:
     for kind, containers in (("initContainers", spec.init_containers or ()), ("containers", spec.containers)):
         for index, container in enumerate(containers):
             yield from container_faults(spec, container, f"{path}.{kind}[{index}]", abilities)

@@ -41,7 +41,7 @@ def required(field: str, message: str) -> FieldError:
 
 
 def container_faults(
-    spec: ProcessPodSpec, container: Container, path: str, abilities: Abilities | None
+    spec: ProcessPodSpec, container: Container, path: str, abilities: Abilities
 ) -> Iterator[FieldError]:
     """All of them, in the order of the fields in Kubernetes' documentation."""
     if not container.command:
@@ -50,7 +50,7 @@ def container_faults(
     for name in (container.resources or Resources()).limits or {}:
         if name not in _NATIVE:
             yield forbidden(f"{path}.resources.limits[{name}]", "this node has none of it")
-    if abilities is not None and abilities.no_mounts and container.volume_mounts:
+    if abilities.no_mounts and container.volume_mounts:
         yield forbidden(
             f"{path}.volumeMounts",
             f"{abilities.no_mounts}; use the host's paths in the command, or --cluster docker",
@@ -71,8 +71,7 @@ def container_faults(
     ):
         if given:
             yield forbidden(f"{path}.{field}", "not done for processes; leave it out, or use --cluster docker")
-    if abilities is not None:
-        yield from _user_faults(spec, container, path, abilities)
+    yield from _user_faults(spec, container, path, abilities)
 
 
 def _env_faults(container: Container, path: str) -> Iterator[FieldError]:

@@ -6,13 +6,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from podledger.errors import InputError
 from podledger_adapters.nodes.process.check_container import Abilities
 from podledger_adapters.nodes.process.environment import NodeFacts
 from podledger_adapters.nodes.process.spawning import shim_command
 
-__all__ = ["PASSED_ON", "abilities", "base_environment", "host_facts", "node_name"]
+__all__ = ["PASSED_ON", "base_environment", "host_facts", "node_name", "this_machine"]
 
 PASSED_ON = ("PATH", "HOME", "USER", "LANG", "TMPDIR")
 """Variables of podledger's own environment that every container sees; all others must be asked for."""
@@ -55,11 +56,12 @@ def base_environment(environ: Mapping[str, str], pass_env: Sequence[str]) -> dic
     return values
 
 
-def abilities(*, mounts: bool = True) -> Abilities:
-    """What this machine can do for pods. `mounts` False saves the trial, in a process of its own, of mounting."""
+def this_machine(*, mounts: bool) -> Abilities:
+    """What this machine can do for pods. `mounts`: try to mount, in a process of its own (once; 30 ms)."""
     return Abilities(user=os.geteuid(), no_mounts=_no_mounts() if mounts else "")
 
 
+@cache
 def _no_mounts() -> str:
     if sys.platform != "linux":
         return "this system has no mount namespaces"

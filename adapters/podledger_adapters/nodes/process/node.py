@@ -7,7 +7,7 @@ truth of its own: the pods' directories do (`shim.record`), and what is found th
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 
 from anyio import to_thread
@@ -15,7 +15,7 @@ from anyio import to_thread
 from podledger.api import Pod
 from podledger.ports import PodReport, StopPod
 from podledger_adapters.nodes.process.host import base_environment, host_facts, node_name
-from podledger_adapters.nodes.process.log_reader import read_log
+from podledger_adapters.nodes.process.log_reader import LogSignals, read_log
 from podledger_adapters.nodes.process.run import NodeRun
 from podledger_adapters.nodes.process.shim.ending import new_container_state
 from podledger_adapters.nodes.process.shim.record import ContainerState, PodRecord
@@ -56,6 +56,7 @@ class ProcessNode:
             survive=survive,
         )
         self._running: NodeRun | None = None
+        self._signals = LogSignals()
 
     def __repr__(self) -> str:
         return f"ProcessNode({str(self._root)!r}, {self._running!r})"
@@ -78,7 +79,7 @@ class ProcessNode:
     async def _run(self) -> AsyncGenerator[AsyncIterator[Sequence[PodReport]]]:
         if self._running is not None:
             raise RuntimeError("this node runs already")
-        async with NodeRun.open(self._root, self._settings) as running:
+        async with NodeRun.open(self._root, self._settings, on_end=self._wake_followers) as running:
             self._running = running
             try:
                 yield running
@@ -101,6 +102,11 @@ class ProcessNode:
     async def forget(self, uids: Sequence[str]) -> None:
         """Remove the records and logs of these pods; what still runs of them is killed first, and waited for."""
         await self._inside().forget(uids)
+        for uid in uids:
+            self._wake_followers(uid)
+
+    def _wake_followers(self, uid: str) -> None:
+        self._signals.wake(self.logs_directory(uid))
 
     def logs_directory(self, uid: str) -> Path:
         """Where the pod's logs are, for messages: one directory a container."""
@@ -131,8 +137,9 @@ class ProcessNode:
             return now["restarts"] > attempt or now["terminated"] is not None
 
         directory = Path(record.logs_path(container))
-        async for chunk in read_log(directory, attempt, follow=follow, ended=ended):
-            yield chunk
+        with self._signals.listen(directory) if follow else nullcontext() as signal:
+            async for chunk in read_log(directory, attempt, ended=ended, signal=signal):
+                yield chunk
 
 
 def _container_state(record: PodRecord, container: str) -> ContainerState:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from podledger_adapters.nodes.process.directory import (
     request_stops,
     write_specs,
 )
+from podledger_adapters.nodes.process.host import this_machine
 from podledger_adapters.nodes.process.shim.ending import none_ran
 from podledger_adapters.nodes.process.shim.record import PodRecord, ShimSpec
 from podledger_adapters.nodes.process.spawning import Spawner
@@ -63,8 +64,10 @@ class _Known:
 class NodeRun:
     """Made by `open`. Its state is touched by the event loop alone; what blocks runs in threads and returns values."""
 
-    def __init__(self, root: Path, settings: NodeSettings, spawner: Spawner, wake_fd: int) -> None:
-        self._root, self._settings = root, settings
+    def __init__(
+        self, root: Path, settings: NodeSettings, spawner: Spawner, wake_fd: int, on_end: Callable[[str], None]
+    ) -> None:
+        self._root, self._settings, self._on_end = root, settings, on_end
         self._spawner, self._wake_fd = spawner, wake_fd
         self._pods: dict[str, _Known] = {}
         self._changed: set[str] = set()
@@ -73,6 +76,8 @@ class NodeRun:
         self._wakeup = anyio.Event()
         self._spawner_ends = 0
         self._spawner_ended = False
+        # Whether it can mount, the shim finds out.
+        self._abilities = this_machine(mounts=False)
         self._loop = asyncio.get_running_loop()
 
     def __repr__(self) -> str:
@@ -81,12 +86,17 @@ class NodeRun:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, root: Path, settings: NodeSettings) -> AsyncGenerator["NodeRun"]:
-        """Take the directory over and look at what is in it. Raises ClusterError."""
+    async def open(
+        cls, root: Path, settings: NodeSettings, *, on_end: Callable[[str], None]
+    ) -> AsyncGenerator["NodeRun"]:
+        """Take the directory over and look at what is in it. `on_end` is called with the uid of each pod that ended.
+
+        Raises ClusterError.
+        """
         lock, wake_fd = await to_thread.run_sync(open_root, root)
         run: NodeRun | None = None
         try:
-            run = cls(root, settings, await to_thread.run_sync(Spawner, root), wake_fd)
+            run = cls(root, settings, await to_thread.run_sync(Spawner, root), wake_fd, on_end)
             run._listen()
             await run._find()
             yield run
@@ -207,6 +217,7 @@ class NodeRun:
         if sighting.state["done"]:
             known.done, known.reported = True, None
             self._unwatch(known)
+            self._on_end(sighting.uid)
         elif status == known.reported:
             return None
         else:
@@ -272,7 +283,7 @@ class NodeRun:
             # Known before anything of it can be heard.
             self._pods[uid] = known
             new.append(known)
-            if faults := check_pod_spec(pod.spec.base):
+            if faults := check_pod_spec(pod.spec.base, abilities=self._abilities):
                 known.requested = True
                 known.unfit = "; ".join(str(fault) for fault in faults)
         failures = await to_thread.run_sync(write_specs, [(known.record, known.spec) for known in new])

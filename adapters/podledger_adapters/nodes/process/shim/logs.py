@@ -8,12 +8,16 @@ import contextlib
 import os
 import re
 
-__all__ = ["MAX_FILES", "MAX_FILE_SIZE", "LogWriter", "segment_name", "segments"]
+from .record import poke
+
+__all__ = ["FOLLOW_NAME", "MAX_FILES", "MAX_FILE_SIZE", "LogWriter", "segment_name", "segments"]
 
 MAX_FILE_SIZE = 10 * 1024 * 1024
 """Bytes after which the next file begins."""
 MAX_FILES = 5
 """Files kept of one attempt."""
+FOLLOW_NAME = "follow"
+"""A FIFO in the log's directory while somebody follows it: told of each write, and of each change of the record."""
 
 _SEGMENT = re.compile(r"(\d+)(?:\.(\d+))?\.log")
 
@@ -70,6 +74,7 @@ class LogWriter:
             self._size += len(part)
             with contextlib.suppress(OSError):
                 os.write(self._fd, part)
+        poke(f"{self._directory}/{FOLLOW_NAME}", "")
 
     def close(self) -> None:
         """Close the file. Idempotent."""

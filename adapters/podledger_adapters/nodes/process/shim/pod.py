@@ -14,6 +14,7 @@ from .backoff import CrashLoopBackOff
 from .container import START_ERROR, START_ERROR_CODE, ContainerRun, Place
 from .ending import close, new_state, terminate
 from .init import KILL, TERM, kill_children
+from .logs import FOLLOW_NAME
 from .mounts import enter_namespace, prepare_volumes
 from .record import ContainerSpec, ContainerState, PodRecord, ShimSpec, poke, write_json
 
@@ -301,4 +302,6 @@ class PodShim:
             return False
         if tell:
             poke(self._record.wake_path, self._record.uid)
+            for each in self._all:
+                poke(f"{self._record.logs_path(each.spec['name'])}/{FOLLOW_NAME}", "")
         return True

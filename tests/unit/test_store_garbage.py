@@ -24,6 +24,7 @@ from podledger.api.job import Job, JobCondition, JobStatus
 from podledger.api.meta import OwnerReference
 from podledger.api.pod import Pod, PodStatus
 from podledger_adapters.store import ObjectStore
+from podledger_adapters.store import watch as watching
 from podledger_adapters.store.deletion import DeleteOptions
 from podledger_adapters.store.garbage import GarbageCollector
 from podledger_adapters.store.housekeeping import Keeper, keep_house
@@ -164,6 +165,24 @@ async def test_more_dependents_than_one_batch_all_go() -> None:
             batch.create_pod(new_pod(f"p{number}", owner=job))
     delete(store, job, "Background")
     await settle(store, GarbageCollector(store))
+    assert len(store.table(Pod)) == 0
+
+
+async def test_keepers_that_fell_behind_look_at_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = new_store()
+    job = create(store, new_job())
+    pods = [create(store, tracked_pod(f"p{number}", job)) for number in range(10)]
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(keep_house, store, [GarbageCollector(store), TrackingCleanup(store)])
+        monkeypatch.setattr(watching, "WATCH_CHANGES", 5)
+        with store.batch() as batch:
+            for pod in pods:
+                batch.set_pod_status(key_of(pod), PodStatus(phase="Running"), uid="")
+            batch.delete(Job, key_of(job), DeleteOptions(propagation="Background"))
+        monkeypatch.undo()
+        for _ in range(TURNS):
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
     assert len(store.table(Pod)) == 0
 
 

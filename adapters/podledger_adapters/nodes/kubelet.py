@@ -16,6 +16,7 @@ from podledger.api.pod import Pod, PodStatus
 from podledger.ports import Node, PodReport, StopPod
 from podledger_adapters.nodes.pod_status import merged_status, scheduled, unscheduled
 from podledger_adapters.store import ApiError, Batch, ObjectStore, StoreChange
+from podledger_adapters.store.api_error import Expired
 from podledger_adapters.store.deletion import DeleteOptions
 
 __all__ = ["Kubelet"]
@@ -56,20 +57,35 @@ class Kubelet:
         Raises whatever the node raises; StoreUnavailable when the store broke.
         """
         async with self._node.run() as reports, anyio.create_task_group() as tasks:
-            watch = self._store.watch()
-            try:
-                work = _Work()
-                for pod in self._store.table(Pod):
-                    self._see(pod, work)
-                # Nothing runs that a crash could forget.
-                await self._store.durable()
-                await self._do(work)
-                tasks.start_soon(self._write_reports, reports)
-                task_status.started()
-                async for changes in watch:
-                    await self._follow(changes)
-            finally:
-                watch.close()
+            listed = False
+            while True:
+                watch = self._store.watch()
+                try:
+                    await self._match()
+                    if not listed:
+                        tasks.start_soon(self._write_reports, reports)
+                        task_status.started()
+                        listed = True
+                    async for changes in watch:
+                        await self._follow(changes)
+                except Expired:
+                    continue  # Too much happened at once: look at everything there is.
+                finally:
+                    watch.close()
+
+    async def _match(self) -> None:
+        """Match what is known with everything the store holds."""
+        work = _Work()
+        there: set[str] = set()
+        for pod in self._store.table(Pod):
+            there.add(pod.metadata.uid)
+            self._see(pod, work)
+        for uid in (*self._waiting, *self._on_node):
+            if uid not in there:
+                self._lose(uid, work)
+        # Nothing runs that a crash could forget.
+        await self._store.durable()
+        await self._do(work)
 
     # ---- following the store -----------------------------------------------------------------------------------
 

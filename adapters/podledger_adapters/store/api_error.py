@@ -8,7 +8,7 @@ from typing import Any
 from podledger.errors import ClusterError, InvalidObject, PodledgerError
 from podledger_adapters.store.kinds import RESOURCES, Resource
 
-__all__ = ["ApiError", "StoreUnavailable", "already_exists", "conflict", "expired", "not_found", "status_body"]
+__all__ = ["ApiError", "Expired", "StoreUnavailable", "already_exists", "conflict", "not_found", "status_body"]
 
 
 class ApiError(PodledgerError):
@@ -22,6 +22,13 @@ class ApiError(PodledgerError):
         self.resource, self.name = resource, name
         self.stale_uid = False
         """Whether it was refused since another object has the name by now."""
+
+
+class Expired(ApiError):
+    """410: changes as old as asked for are no longer kept; list again."""
+
+    def __init__(self, asked: int, oldest: int) -> None:
+        super().__init__(410, "Expired", f"too old resource version: {asked} ({oldest})")
 
 
 class StoreUnavailable(ClusterError):
@@ -44,11 +51,6 @@ def conflict(label: str, name: str, why: str, *, resource: Resource) -> ApiError
     """409: a precondition does not hold."""
     message = f'Operation cannot be fulfilled on {label} "{name}": {why}'
     return ApiError(409, "Conflict", message, resource=resource, name=name)
-
-
-def expired(asked: int, oldest: int) -> ApiError:
-    """410: changes this old are no longer kept; list again."""
-    return ApiError(410, "Expired", f"too old resource version: {asked} ({oldest})")
 
 
 def status_body(error: ApiError | InvalidObject) -> dict[str, Any]:

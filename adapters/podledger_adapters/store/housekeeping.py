@@ -11,6 +11,7 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskStatus
 
+from podledger_adapters.store.api_error import Expired
 from podledger_adapters.store.batch import Batch
 from podledger_adapters.store.object_store import ObjectStore
 from podledger_adapters.store.watch import StoreChange
@@ -42,22 +43,26 @@ async def keep_house(
     store: ObjectStore, keepers: Sequence[Keeper], *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
     """Let the keepers work until cancelled. Raises StoreUnavailable when the store broke."""
-    watch = store.watch()
-    try:
-        everything = [StoreChange(stored, None) for stored in store.objects()]
-        for keeper in keepers:
-            keeper.see(everything)
-        del everything
-        task_status.started()
-        while True:
-            while any(keeper.busy for keeper in keepers):
-                with store.batch() as batch:
-                    for keeper in keepers:
-                        keeper.work(batch, WRITES)
-                await batch.durable()
-                await anyio.lowlevel.checkpoint()
-            changes = await watch.next()
-            for keeper in keepers:
-                keeper.see(changes)
-    finally:
-        watch.close()
+    while True:
+        watch = store.watch()
+        try:
+            _see(keepers, [StoreChange(stored, None) for stored in store.objects()])
+            task_status.started()
+            task_status = anyio.TASK_STATUS_IGNORED  # It is said once; what follows may be a fresh start.
+            while True:
+                while any(keeper.busy for keeper in keepers):
+                    with store.batch() as batch:
+                        for keeper in keepers:
+                            keeper.work(batch, WRITES)
+                    await batch.durable()
+                    await anyio.lowlevel.checkpoint()
+                _see(keepers, await watch.next())
+        except Expired:
+            continue  # Too much happened at once: look at everything there is.
+        finally:
+            watch.close()
+
+
+def _see(keepers: Sequence[Keeper], changes: Sequence[StoreChange]) -> None:
+    for keeper in keepers:
+        keeper.see(changes)

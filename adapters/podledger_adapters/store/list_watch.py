@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from podledger.api.job import Job
 from podledger.api.pod import Pod
 from podledger.ports import Change, Gone, Kind, ListBegan, ListEnded, Seen
-from podledger_adapters.store.api_error import ApiError
+from podledger_adapters.store.api_error import Expired
 from podledger_adapters.store.object_store import ObjectStore
 from podledger_adapters.store.watch import StoreChange
 
@@ -26,9 +26,8 @@ async def list_and_watch(store: ObjectStore) -> AsyncGenerator[Sequence[Change]]
             async for changes in watch:
                 if translated := _translated(changes):
                     yield translated
-        except ApiError as error:
-            if error.code != 410:
-                raise
+        except Expired:
+            continue
         finally:
             watch.close()
 

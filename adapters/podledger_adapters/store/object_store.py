@@ -118,7 +118,7 @@ class ObjectStore:
         return self._revision
 
     def watch(self, after: int | None = None) -> StoreWatch:
-        """Every change after a revision, by default after the last write. Raises ApiError (410 Expired)."""
+        """Every change after a revision, by default after the last write. Raises Expired."""
         return self._stream.watch(self._revision if after is None else after)
 
     async def durable(self, revision: int | None = None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import anyio
 from msgspec import Struct
 
-from podledger_adapters.store.api_error import expired
+from podledger_adapters.store.api_error import Expired
 from podledger_adapters.store.kinds import StoredObject
 
 __all__ = ["ChangeStream", "StoreChange", "StoreWatch"]
@@ -54,7 +54,7 @@ class StoreWatch:
     async def next(self) -> Sequence[StoreChange]:
         """All changes that wait, at least one; do not change the list, others read it too.
 
-        Raises ApiError (410 Expired) once the watcher fell too far behind, StoreUnavailable when the store broke.
+        Raises Expired once the watcher fell too far behind, StoreUnavailable when the store broke.
         """
         while not self._pending and not self._expired and self._failure is None:
             self._woken = anyio.Event()
@@ -64,7 +64,7 @@ class StoreWatch:
     def next_nowait(self) -> Sequence[StoreChange]:
         """As `next`, but an empty sequence where nothing waits."""
         if self._expired:
-            raise expired(self._after, self._stream.revision)
+            raise Expired(self._after, self._stream.revision)
         if not self._pending:
             if self._failure is not None:
                 raise self._failure
@@ -130,9 +130,9 @@ class ChangeStream:
             watch.hand_over(changes, revision)
 
     def watch(self, after: int) -> StoreWatch:
-        """Everything after this revision, which may lie ahead of what was shown. Raises ApiError (410)."""
+        """Everything after this revision, which may lie ahead of what was shown. Raises Expired."""
         if after < self._forgotten:
-            raise expired(after, self._forgotten)
+            raise Expired(after, self._forgotten)
         watch = StoreWatch(self, after)
         for batch in self._history:
             if batch[-1].revision > after:

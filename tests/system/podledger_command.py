@@ -5,22 +5,38 @@ import os
 import select
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 __all__ = ["job", "left_over", "podledger", "start_podledger", "stored_job", "write_manifest"]
 
 COMMAND = (sys.executable, "-m", "podledger_adapters.cli")
+Stream = int | IO[str] | None
 PATIENCE_S = 120
 """How long a command may take before the test gives up on it."""
 
 
-def start_podledger(*words: str, cwd: Path, **options: Any) -> subprocess.Popen[str]:
+def start_podledger(
+    *words: str,
+    cwd: Path,
+    stdin: Stream = subprocess.DEVNULL,
+    stdout: Stream = subprocess.PIPE,
+    stderr: Stream = subprocess.PIPE,
+    preexec_fn: Callable[[], None] | None = None,
+) -> subprocess.Popen[str]:
     """Start `podledger WORDS` with `cwd` as its and its pods' working directory."""
     environment = {**os.environ, "TMPDIR": str(cwd), "TERM": "xterm", "PYTHONUNBUFFERED": ""}
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen([*COMMAND, *words], cwd=cwd, env=environment, text=True, **streams)
+    return subprocess.Popen(
+        [*COMMAND, *words],
+        cwd=cwd,
+        env=environment,
+        text=True,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        preexec_fn=preexec_fn,
+    )
 
 
 def podledger(*words: str, cwd: Path, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

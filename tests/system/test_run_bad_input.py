@@ -83,7 +83,7 @@ def test_one_wrong_document_refuses_all_with_one_line(tmp_path: Path, text: str,
         (["run", "good.yaml", "--db", "postgresql://here/x"], "error: --db postgresql://here/x: only files"),
         (["rum"], 'Did you mean "run"?'),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=range(11),
 )
 def test_wrong_usage_is_told_in_one_line(tmp_path: Path, words: Sequence[str], fault: str) -> None:
     (tmp_path / "good.yaml").write_text(GOOD)

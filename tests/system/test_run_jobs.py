@@ -77,7 +77,7 @@ def test_a_work_queue_is_drained_by_three_workers(tmp_path: Path) -> None:
 
 def test_the_pods_of_an_indexed_job_see_their_index(tmp_path: Path) -> None:
     script = 'echo "$JOB_COMPLETION_INDEX $HOSTNAME" >> seen'
-    spec = {"completions": 5, "parallelism": 2, "completionMode": "Indexed"}
+    spec: dict[str, Any] = {"completions": 5, "parallelism": 2, "completionMode": "Indexed"}
     manifest = write_manifest(tmp_path, job("indexed", ["sh", "-c", script], **spec))
     ended = podledger("run", manifest, "-o", "json", cwd=tmp_path)
     assert ended.returncode == 0
@@ -137,7 +137,7 @@ def test_several_jobs_run_together_and_one_failure_is_the_runs(tmp_path: Path) -
 @pytest.mark.parametrize("options", [(), ("-o", "json")])
 def test_every_line_of_quick_pods_is_shown_once(tmp_path: Path, options: tuple[str, ...]) -> None:
     script = "i=0; while [ $i -lt 500 ]; do echo $JOB_COMPLETION_INDEX:$i; i=$((i+1)); done"
-    spec = {"completions": 6, "parallelism": 6, "completionMode": "Indexed"}
+    spec: dict[str, Any] = {"completions": 6, "parallelism": 6, "completionMode": "Indexed"}
     manifest = write_manifest(tmp_path, job("noisy", ["sh", "-c", script], **spec))
     ended = podledger("run", manifest, *options, cwd=tmp_path)
     assert ended.returncode == 0

@@ -4,6 +4,7 @@ import random
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.system.podledger_command import job, left_over, podledger, start_podledger, stored_job, write_manifest
@@ -18,7 +19,7 @@ LONGEST_LIFE_S = 1.2
 def test_twenty_kills_and_every_index_ran_exactly_once(tmp_path: Path) -> None:
     # One short write in append mode is whole; the pause leaves pods running when podledger is killed.
     script = 'sleep 0.4; echo "$JOB_COMPLETION_INDEX" >> done'
-    spec = {"completions": PODS, "parallelism": 8, "completionMode": "Indexed"}
+    spec: dict[str, Any] = {"completions": PODS, "parallelism": 8, "completionMode": "Indexed"}
     manifest = write_manifest(tmp_path, job("killed", ["sh", "-c", script], **spec))
     draw = random.Random(SEED)
     for life in range(KILLS):

@@ -99,13 +99,23 @@ def test_simulated_jobs_time_out_in_their_own_time(tmp_path: Path) -> None:
 def test_ctrl_c_in_a_terminal_suspends_and_leaves_the_terminal_clean(tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path, job("a", ["sh", "-c", POLITE]))
     terminal, inside = pty.openpty()
-    streams = {"stdin": inside, "stdout": inside, "stderr": inside}
 
     def own_the_terminal() -> None:
         os.setsid()
         os.close(os.open(os.ttyname(0), os.O_RDWR))  # the first terminal a session opens becomes its own
 
-    with start_podledger("run", manifest, "--db", "a.db", cwd=tmp_path, preexec_fn=own_the_terminal, **streams) as run:
+    run = start_podledger(
+        "run",
+        manifest,
+        "--db",
+        "a.db",
+        cwd=tmp_path,
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        preexec_fn=own_the_terminal,
+    )
+    with run:
         os.close(inside)
         seen = b""
         pressed = False

@@ -59,7 +59,7 @@ def job_progress(state: JobState, now_s: float) -> JobProgress:
     return JobProgress(
         name=state.name,
         status=status,
-        succeeded=state.succeeded + tally.new_succeeded,
+        succeeded=_succeeded(state),
         goal=state.spec.completions,
         failed=state.failed + tally.new_failed,
         pending=tally.active - tally.ready,
@@ -68,6 +68,13 @@ def job_progress(state: JobState, now_s: float) -> JobProgress:
         elapsed_s=max(0.0, end_s - state.start_s) if state.start_s else 0.0,
         retry_in_s=retry_in_s if retry_in_s > 0 else None,
     )
+
+
+def _succeeded(state: JobState) -> int:
+    """Pods that succeeded, or indexes of an Indexed Job, those included that are not counted yet."""
+    if not state.indexed:
+        return state.succeeded + state.tally.new_succeeded
+    return len(state.completed) + sum(1 for index in state.tally.new_indexes if index not in state.completed)
 
 
 def _retry_at_s(state: JobState) -> float:

@@ -35,7 +35,7 @@ def start_podledger(
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
-        preexec_fn=preexec_fn,
+        preexec_fn=preexec_fn,  # noqa: PLW1509 (the tests that give one have no threads)
     )
 
 

@@ -53,12 +53,14 @@ def gone(count: int, start: int = 0) -> list[Event]:
 
 
 def life_of_job(uid: str, *, pods: int = 2, deleted: bool = False, held: bool = False) -> list[Event]:
-    """A Job from its first sight on; with `held` its pods keep their finalizers."""
+    """A Job from its first sight on; with `deleted` to its end, of which `held` keeps the pods."""
     found: list[Event] = [JobSet(uid, "default", uid, "1", 1, 1_700_000_000, JobSpec())]
     for number in range(pods):
         found.append(PodCreated(uid, f"{uid}-{number}", f"{uid}-{number}", "2", 1_700_000_001))
         if not held:
             found.append(PodReleased(uid, f"{uid}-{number}"))
+        if deleted and not held:
+            found.append(PodGone(uid, f"{uid}-{number}"))
     if deleted:
         found.append(JobGone(uid))
     return found

@@ -58,11 +58,15 @@ class ListGap(StreamRecord, frozen=True, tag=4):
 
 
 class EventsCompacted(StreamRecord, frozen=True, tag=5):
-    """The bodies of these events were blanked by compaction: first and last position, inclusive, of each range."""
+    """The bodies of these events were blanked by compaction: first and last position, inclusive, of each range.
+
+    `revision` is the highest resourceVersion known by then, which a blanked event may have been the one to carry.
+    """
 
     ranges: tuple[tuple[int, int], ...]
     jobs: tuple[str, ...]
     now_s: float
+    revision: int = 0
 
 
 class Blanked(StreamRecord, frozen=True, tag=6):

@@ -10,7 +10,7 @@ import msgspec
 
 from podledger.api.job import JobKey
 from podledger.errors import DamagedLog
-from podledger.event import ClusterRewound, EpochTaken, Event, StreamRecord, StreamStarted
+from podledger.event import ClusterRewound, EpochTaken, Event, EventsCompacted, StreamRecord, StreamStarted
 from podledger.job import event as ev
 from podledger.job.fold import fold
 from podledger.job.snapshot import decode_state, encode_state
@@ -107,7 +107,9 @@ class Projection:
                     state.resource_version = "0"
                     for pod in state.pods.values():
                         pod.resource_version = 0
-            case _:  # gaps and compactions change nothing of a Job
+            case EventsCompacted():
+                self.revision = max(self.revision, event.revision)
+            case _:  # gaps and blanks change nothing of a Job
                 pass
 
     def load(self, states: Iterable[JobState]) -> None:

@@ -9,13 +9,15 @@ from tests.log_events import append_all, life_of_job, make_ledger, stored_rows
 
 from podledger.errors import LedgerLocked
 from podledger.event import Blanked, Event, EventsCompacted, StreamRecord, StreamStarted
-from podledger.job.event import JobMissing, PodCreated, PodGone
+from podledger.job.event import JobMissing, JobUpdated, PodCreated, PodGone
+from podledger.job.snapshot import encode_state
 from podledger.log import SqliteLog
 from podledger.log import compaction as compaction_module
 from podledger.log.codec import BLANK, StoredBatch, join_body
 from podledger.log.compaction import CompactedStream, compact_ledger
 from podledger.log.verification import verify_ledger
 from podledger.ports import Snapshot
+from podledger.projection import Projection
 from podledger.testing.event_log_base import chain_of, events_of
 
 pytestmark = pytest.mark.asyncio
@@ -96,25 +98,41 @@ async def test_the_file_gets_smaller(tmp_path: Path) -> None:
     assert verify_ledger(path).sound
 
 
-async def test_snapshots_from_before_a_blank_go_and_later_ones_stay(tmp_path: Path) -> None:
-    """A fold that goes on from before would never see the facts that are blank now."""
+async def test_snapshots_go_since_they_hold_what_is_blank_now(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
-    over, alive = life_of_job("over", deleted=True), life_of_job("alive")
+    over = life_of_job("over", deleted=True)
     async with SqliteLog.open(path) as log:
-        await append_all(log, [over[:2], over[2:], alive])
-        for position in (2, len(over), len(over) + len(alive)):
-            await log.put_snapshot("main", Snapshot(position, await chain_of(log, position), b"%d" % position))
+        await append_all(log, [over, life_of_job("alive")])
+        await log.put_snapshot("main", Snapshot(len(over), await chain_of(log, len(over)), b"state"))
     compact_ledger(path, now_s=0)
     async with SqliteLog.open(path) as log:
-        kept = [snapshot.position for snapshot in await log.snapshots("main")]
-    assert kept == [len(over) + len(alive), len(over)]
+        assert list(await log.snapshots("main")) == []
+
+
+async def test_the_fold_of_what_is_left_comes_to_the_same(tmp_path: Path) -> None:
+    """All that is not about the Jobs that are over, the cluster's revision included, which one of them brought."""
+    over, alive = life_of_job("over", deleted=True), life_of_job("alive")
+    newest = JobUpdated("over", "90")
+    path = await make_ledger(tmp_path / "ledger.db", [START, alive[:2], over[:-1], [newest], over[-1:], alive[2:]])
+    before = projection_of(await all_events(path))
+    compact_ledger(path, now_s=0)
+    after = projection_of(await all_events(path))
+    assert (after.seed, after.revision, list(after.states)) == ("seed", 90, ["alive"])
+    assert before.revision == 90
+    assert encode_state(after.states["alive"]) == encode_state(before.states["alive"])
+
+
+def projection_of(events: list[Event]) -> Projection:
+    projection = Projection()
+    projection.apply_all(events)
+    return projection
 
 
 async def test_very_many_ranges_are_recorded_in_several_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compaction_module, "RANGES_PER_EVENT", 2)
     lives = [life_of_job(name, deleted=name == "over") for name in ("over", "alive")]
     mixed = [event for pair in zip(*lives, strict=False) for event in pair]
-    path = await make_ledger(tmp_path / "ledger.db", [mixed, lives[0][-1:]])
+    path = await make_ledger(tmp_path / "ledger.db", [mixed, lives[0][len(lives[1]) :]])
     compact_ledger(path, now_s=0)
     records = [event for event in await all_events(path) if isinstance(event, EventsCompacted)]
     assert [len(record.ranges) for record in records] == [2, 2, 2]

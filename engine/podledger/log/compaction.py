@@ -1,9 +1,10 @@
 """Blanks the events of Jobs that are over, so that a ledger in use for long does not grow for ever. Blocking.
 
-A Job is over when it was seen to be gone from the cluster (`JobGone`) and no pod of it is known to still bear our
-finalizer. Its events read as `Blanked` from then on. Digests and chain stay, so the rest is proved as before, and an
-`EventsCompacted` at the end records which positions may be blank. Snapshots from before the last blanked position
-would be folded on with blanks where facts were, so they go; a start without one folds from the beginning.
+A Job is over when the fold of the whole log no longer holds it (`podledger.projection`): it is gone from the cluster,
+and so is every pod of it. Nothing that comes later can rest on its events, so they may go: they read as `Blanked` from
+then on. Digests and chain stay, so the rest is proved as before, and an `EventsCompacted` at the end records which
+positions may be blank. Snapshots hold what blanked events said, and so are no longer what a fold of the log comes to:
+they go too, and the next start folds from the beginning.
 """
 
 import logging
@@ -16,17 +17,6 @@ from zlib import crc32
 from msgspec import Struct
 
 from podledger.event import Event, EventsCompacted, StreamRecord
-from podledger.job.event import (
-    DeleteAccepted,
-    JobGone,
-    JobMissing,
-    JobSet,
-    PodCreated,
-    PodFinalizerGone,
-    PodGone,
-    PodLetGo,
-    PodReleased,
-)
 from podledger.log.codec import BLANK, StoredBatch, decode_batch, join_body, split_body
 from podledger.log.file import check_file, connect_writer, translated
 from podledger.log.lock import LedgerLock
@@ -35,6 +25,7 @@ from podledger.log.ranges import Ranges
 from podledger.log.rows import rows_behind
 from podledger.log.stream import Head, StreamEnd
 from podledger.log.work import Transaction
+from podledger.projection import Projection
 
 __all__ = ["CompactedStream", "Compaction", "compact_ledger"]
 
@@ -97,45 +88,33 @@ def compact_ledger(path: str | PathLike[str], *, now_s: float) -> Compaction:
 
 def _compact_stream(connection: sqlite3.Connection, heads: dict[str, Head], name: str, now_s: float) -> CompactedStream:
     """Blank, then record it, in the caller's transaction."""
-    over = _jobs_over(connection, name)
+    projection, over = _fold(connection, name)
     blanked = Ranges()
     for row in _rows(connection, name):
         _blank_row(connection, row, over, blanked)
     if not blanked.last:
         return CompactedStream(name, 0, 0)
-    connection.execute("DELETE FROM snapshot WHERE stream = ? AND position < ?", (name, blanked.last))
-    connection.execute(
-        "DELETE FROM snapshot_part WHERE stream = ?1 AND position NOT IN "
-        "(SELECT position FROM snapshot WHERE stream = ?1)",
-        (name,),
-    )
+    connection.execute("DELETE FROM snapshot WHERE stream = ?", (name,))
+    connection.execute("DELETE FROM snapshot_part WHERE stream = ?", (name,))
     transaction = Transaction(connection, heads)
     end = StreamEnd(name, heads[name])
     epoch = end.take(HOLDER)
     transaction.take(name, epoch, HOLDER)
-    transaction.append(end.extend(_records(blanked, over, now_s), f"{epoch}:{end.position}"))
+    transaction.append(end.extend(_records(blanked, over, projection.revision, now_s), f"{epoch}:{end.position}"))
     transaction.move_heads()
     return CompactedStream(name, len(over), blanked.count)
 
 
-def _jobs_over(connection: sqlite3.Connection, name: str) -> dict[str, None]:
-    """The uids of the Jobs that are over, in the order they were first seen. A dict, since its order is kept."""
-    gone: dict[str, bool] = {}
-    held: dict[str, set[str]] = {}
+def _fold(connection: sqlite3.Connection, name: str) -> tuple[Projection, dict[str, None]]:
+    """The fold of the stream, and the uids of the Jobs it came to know and no longer holds, oldest first."""
+    projection = Projection()
+    seen: dict[str, None] = {}
     for row in _rows(connection, name):
         for event in decode_batch(row).events:
-            match event:
-                case JobSet():
-                    gone[event.job] = False  # also when a restored cluster has it again
-                case JobGone() | JobMissing():
-                    gone[event.job] = True
-                case PodCreated(finalizer=True):
-                    held.setdefault(event.job, set()).add(event.pod)
-                case PodReleased() | PodFinalizerGone() | PodGone() | PodLetGo() | DeleteAccepted(released=True):
-                    held.get(event.job, set()).discard(event.pod)
-                case _:
-                    pass
-    return {job: None for job, is_gone in gone.items() if is_gone and not held.get(job)}
+            projection.apply(event)
+            if not isinstance(event, StreamRecord):
+                seen.setdefault(event.job)
+    return projection, {job: None for job in seen if job not in projection.states}
 
 
 def _blank_row(connection: sqlite3.Connection, row: StoredBatch, over: dict[str, None], blanked: Ranges) -> None:
@@ -155,11 +134,15 @@ def _blank_row(connection: sqlite3.Connection, row: StoredBatch, over: dict[str,
         )
 
 
-def _records(blanked: Ranges, over: dict[str, None], now_s: float) -> list[Event]:
+def _records(blanked: Ranges, over: dict[str, None], revision: int, now_s: float) -> list[Event]:
     ranges = list(blanked)
-    jobs = tuple(over)
     return [
-        EventsCompacted(tuple(ranges[start : start + RANGES_PER_EVENT]), jobs if start == 0 else (), now_s)
+        EventsCompacted(
+            ranges=tuple(ranges[start : start + RANGES_PER_EVENT]),
+            jobs=tuple(over) if start == 0 else (),
+            now_s=now_s,
+            revision=revision,
+        )
         for start in range(0, len(ranges), RANGES_PER_EVENT)
     ]
 

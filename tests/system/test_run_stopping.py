@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,31 @@ def test_a_timeout_fails_the_run_and_keeps_the_ledger_for_resuming(tmp_path: Pat
     assert again.stdout.splitlines()[-1].split()[:3] == ["a", "Complete", "1/1"]
 
 
-def test_simulated_jobs_time_out_in_their_own_time(tmp_path: Path) -> None:
-    manifest = write_manifest(tmp_path, job("a", ["true"], suspend=False, completions=1))
-    ended = podledger("run", manifest, "--cluster", "memory", "--timeout", "1000", cwd=tmp_path)
-    assert ended.returncode == 0
+def test_a_third_signal_ends_a_run_whose_output_nobody_reads(tmp_path: Path) -> None:
+    manifest = write_manifest(tmp_path, job("loud", ["sh", "-c", "yes | head -c 5000000; touch written; sleep 0.2"]))
+    with start_podledger("run", manifest, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+        signals = 0
+        while process.poll() is None:
+            try:
+                process.wait(0.5)
+            except subprocess.TimeoutExpired:
+                if (tmp_path / "written").exists():  # more than a pipe holds: podledger waits for us
+                    process.send_signal(signal.SIGINT)
+                    signals += 1
+    assert process.returncode == 130
+    assert signals == 3
+    assert left_over(tmp_path) == []
+
+
+def test_simulated_time_goes_on_where_the_ledger_left_it(tmp_path: Path) -> None:
+    first = write_manifest(tmp_path, job("first", ["true"]), name="first.yaml")
+    second = write_manifest(tmp_path, job("second", ["true"]), name="second.yaml")
+    options = ("--cluster", "memory", "--db", "a.db", "-o", "json")
+    before = stored_job(podledger("run", first, *options, cwd=tmp_path).stdout)
+    after = stored_job(podledger("run", second, *options, cwd=tmp_path).stdout)
+    assert after["metadata"]["creationTimestamp"] >= before["status"]["completionTime"]
+    again = podledger("run", first, "--cluster", "memory", "--db", "a.db", cwd=tmp_path)
+    assert (again.returncode, again.stdout.splitlines()[-1].split()[:3]) == (0, ["first", "Complete", "1/1"])
 
 
 def test_ctrl_c_in_a_terminal_suspends_and_leaves_the_terminal_clean(tmp_path: Path) -> None:

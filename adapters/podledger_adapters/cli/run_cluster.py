@@ -6,13 +6,15 @@ How they work is `podledger_adapters.local` and `nodes/`; here is only which par
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from podledger.api.job import Job
 from podledger.clock import RealClock, VirtualClock
 from podledger.ports import Clock, Node
 from podledger_adapters.cli.pod_logs import LogSource
 from podledger_adapters.cli.preflight import PodCheck
 from podledger_adapters.cli.workspace import Workspace
+from podledger_adapters.store import ObjectStore
 
-__all__ = ["ClusterKind", "RunCluster", "make_cluster", "pod_check"]
+__all__ = ["ClusterKind", "RunCluster", "catch_up", "make_cluster", "pod_check"]
 
 ClusterKind = Literal["process", "memory"]
 
@@ -51,3 +53,14 @@ def make_cluster(kind: ClusterKind, workspace: Workspace, *, max_pods: int | Non
         pass_env=env,
     )
     return RunCluster(RealClock(), node, node)
+
+
+def catch_up(clock: Clock, store: ObjectStore) -> None:
+    """Let virtual time go on where an earlier run of this ledger left it, so that it never goes back."""
+    if not isinstance(clock, VirtualClock):
+        return
+    times = [each.metadata.creation_timestamp for each in store.objects()]
+    times += [condition.last_transition_time for job in store.table(Job) for condition in job.status.conditions]
+    latest_s = max((time.timestamp() for time in times if time is not None), default=0.0)
+    if latest_s > clock.now():
+        clock.set_wall(latest_s)

@@ -25,7 +25,7 @@ from podledger_adapters.cli.preflight import Submission
 from podledger_adapters.cli.progress import JobProgress
 from podledger_adapters.cli.report import Ending, last_failure, print_ending
 from podledger_adapters.cli.resume import Plan, plan_run
-from podledger_adapters.cli.run_cluster import ClusterKind, RunCluster, make_cluster
+from podledger_adapters.cli.run_cluster import ClusterKind, RunCluster, catch_up, make_cluster
 from podledger_adapters.cli.stopping import Stop, signals_heeded
 from podledger_adapters.cli.summary import FailedPod, exit_code_of_jobs
 from podledger_adapters.cli.terminal import Streams
@@ -87,6 +87,7 @@ class Session:
         clock, node, _ = self._parts
         async with SqliteLog.open(self._workspace.ledger, clock=clock) as log:
             store = await ObjectStore.open(clock, log.objects())
+            catch_up(clock, store)
             plans, faults = plan_run(submissions, {job.key: job for job in store.table(Job)})
             if faults:
                 raise ManifestError(faults)

@@ -3,7 +3,9 @@
 The first request asks for an orderly end, a second signal for one at once. What that means for Jobs is `suspending.py`.
 """
 
+import os
 import signal
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -29,6 +31,7 @@ class StopReason(Enum):
         self.words, self.code = words, code
 
 
+SHOW_CURSOR = b"\x1b[?25h"
 SIGNALS = {
     signal.SIGINT: StopReason.INTERRUPT,
     signal.SIGTERM: StopReason.TERMINATE,
@@ -45,12 +48,17 @@ class Stop:
         self.urgent = anyio.Event()
 
     def request(self, reason: StopReason) -> None:
-        """Stop for this reason. A second request is urgent."""
+        """Stop for this reason. A second request is urgent, a third ends the process where it stands."""
         if self.reason is None:
             self.reason = reason
             self.requested.set()
-        else:
+        elif not self.urgent.is_set():
             self.urgent.set()
+        else:
+            # Whoever asks a third time means it: something is stuck, such as a reader that does not read.
+            if sys.stderr.isatty():
+                os.write(2, SHOW_CURSOR)
+            os._exit(self.reason.code)
 
     async def after(self, clock: Clock, timeout_s: float) -> None:
         """Request a stop when this much time has passed on the cluster's clock, whatever is done to the wall clock."""

@@ -159,7 +159,20 @@ def read_json(path: str) -> Any:
 def write_json(path: str, value: object, *, durable: bool) -> None:
     """Replace the file in one step; with `durable` it survives a loss of power. Raises OSError."""
     draft, data = f"{path}.new", json.dumps(value).encode()
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        _write(draft, data, durable=durable)
+        os.replace(draft, path)  # noqa: PTH105
+    except OSError:
+        # On a full disk it would only take more room.
+        with contextlib.suppress(OSError):
+            os.unlink(draft)  # noqa: PTH108
+        raise
+    if durable:
+        sync_directory(os.path.dirname(path))  # noqa: PTH120
+
+
+def _write(path: str, data: bytes, *, durable: bool) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         while data:
             data = data[os.write(fd, data) :]
@@ -167,9 +180,6 @@ def write_json(path: str, value: object, *, durable: bool) -> None:
             os.fsync(fd)
     finally:
         os.close(fd)
-    os.replace(draft, path)  # noqa: PTH105
-    if durable:
-        sync_directory(os.path.dirname(path))  # noqa: PTH120
 
 
 def sync_directory(path: str) -> None:

@@ -73,7 +73,7 @@ class Batch:
             metadata = replace(metadata, name=self._free_name(new, metadata))
         self._require_free(new, metadata)
         named = replace(new, metadata=metadata)
-        created = cast(T, rules.prepare_new(named, self._store.new_uid(), self._store.timestamp()))
+        created = cast("T", rules.prepare_new(named, self._store.new_uid(), self._store.timestamp()))
         created = self._numbered(created)
         self._store.table(type(new)).add(created)
         self._changes.append(StoreChange(created, None))
@@ -216,7 +216,7 @@ class Batch:
             deletion_timestamp=before.deletion_timestamp,
             deletion_grace_period_seconds=before.deletion_grace_period_seconds,
         )
-        new = cast(T, rules.prepare_update(old, replace(new, metadata=metadata), subresource))
+        new = cast("T", rules.prepare_update(old, replace(new, metadata=metadata), subresource))
         if new == old:
             return old  # Writing the same again is no write: no new resourceVersion, nothing for watchers.
         if may_go(new.metadata):

@@ -96,7 +96,7 @@ class ObjectStore:
 
     def table(self, kind: type[T]) -> Table[T]:
         """The objects of a kind, batches that are not yet durable included; see `durable`."""
-        return cast(Table[T], self._tables[kind])
+        return cast("Table[T]", self._tables[kind])
 
     def find(self, kind: type[T], key: ObjectKey) -> T | None:
         """The object of this namespace and name, or None."""
@@ -105,11 +105,11 @@ class ObjectStore:
     def objects(self) -> Iterator[StoredObject]:
         """Every object, kind by kind, oldest first."""
         for kind in self._tables:
-            yield from cast(Table[StoredObject], self._tables[kind])
+            yield from cast("Table[StoredObject]", self._tables[kind])
 
     def dependents(self, owner_uid: str) -> list[StoredObject]:
         """The objects of any kind that name this uid as an owner."""
-        tables = (cast(Table[StoredObject], table) for table in self._tables.values())
+        tables = (cast("Table[StoredObject]", table) for table in self._tables.values())
         return [dependent for table in tables for dependent in table.dependents(owner_uid)]
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 from podledger.job import event as ev
 from podledger.job.fold_ends import close_index, finalizer_gone, forget_if_done, intent_settled, settle
 from podledger.job.shares import enter, leave
-from podledger.job.state import JobState
+from podledger.job.state import JobState, Phase
 
 __all__ = ["DECIDED_FOLDS"]
 
@@ -102,7 +102,8 @@ def _call_failed(state: JobState, event: ev.CallFailed) -> None:
                 pod.releasing = False
                 enter(state, pod)
         case "delete":
-            if event.subject not in state.pods:
+            pod = state.pods.get(event.subject)
+            if pod is None or pod.phase >= Phase.SUCCEEDED:  # it ended while we called: it counts, and is not deleted
                 return
             if event.unknown:
                 state.unresolved[event.subject] = event.at_s

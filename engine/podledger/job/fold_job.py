@@ -158,10 +158,11 @@ def _status_intended(state: JobState, event: ev.StatusIntended) -> None:
 
 
 def _status_published(state: JobState, event: ev.StatusPublished) -> None:
+    if state.intended is None:  # the watch was faster: the Job was seen with this status, and perhaps changed since
+        return
     state.resource_version = event.resource_version
-    if state.intended is not None:
-        status, state.intended = state.intended, None
-        _publish(state, status)
+    status, state.intended = state.intended, None
+    _publish(state, status)
 
 
 def _nothing(state: JobState, event: ev.JobEvent) -> None:

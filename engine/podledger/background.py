@@ -5,27 +5,28 @@ Here the group lives in a task that nobody else is; its failure is raised by the
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from typing import cast
 
 import anyio
 
-from podledger.errors import ControllerStopped
+from podledger.errors import ControllerStopped, PodledgerError
 
 __all__ = ["Background"]
 
 
 class Background:
-    """Runs `main` until stopped; `name` says in messages what has stopped."""
+    """Runs `main` until stopped; `name` says in messages what has stopped. `on_end` is called when it has ended."""
 
-    def __init__(self, name: str, main: Callable[[], Awaitable[None]]) -> None:
-        self._name, self._main = name, main
+    def __init__(self, name: str, main: Callable[[], Awaitable[None]], on_end: Callable[[], None]) -> None:
+        self._name, self._main, self._on_end = name, main, on_end
         self._task: asyncio.Task[None] | None = None
         self._scope = anyio.CancelScope()
         self._failure: BaseException | None = None
         self._ended = anyio.Event()
 
     def start(self) -> None:
-        """Start running."""
+        """Start running; once."""
         self._task = asyncio.create_task(self._run(), name=self._name)
 
     async def _run(self) -> None:
@@ -36,36 +37,51 @@ class Background:
             self._failure = _single(error)
         finally:
             self._ended.set()
+            self._on_end()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What it met, if it ended by that."""
+        return self._failure
 
     def check(self) -> None:
         """Raise ControllerStopped if it does not run (any more), with its failure as the cause."""
-        if self._task is None or self._ended.is_set():
-            raise ControllerStopped(self._reason()) from self._failure
-
-    def _reason(self) -> str:
-        if self._failure is None:
-            return f"the {self._name} is not running"
-        return f"the {self._name} stopped: {self._failure}"
+        if self._failure is not None:
+            raise ControllerStopped(f"the {self._name} stopped: {_said(self._failure)}") from self._failure
+        if self._ended.is_set():
+            raise ControllerStopped(f"the {self._name} has stopped")
+        if self._task is None:
+            raise ControllerStopped(f"the {self._name} does not run; use it inside `async with`")
 
     async def wait_ended(self) -> None:
         """Wait until it has ended, for whatever reason."""
         await self._ended.wait()
 
     async def stop(self) -> None:
-        """Cancel and wait for the end; raises the failure if there was one. Not to be called from inside `main`."""
+        """Cancel and wait for the end. Not to be called from inside `main`."""
         self._scope.cancel()
         if self._task is not None:
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([self._task])
-            self._task = None
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
 
 
 def _single(error: Exception) -> Exception:
-    """The one error behind a group of one: what happened, and not how tasks are grouped."""
-    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-        inner = error.exceptions[0]
-        error = inner
-    return error
+    """What happened, and not how tasks are grouped: the first failure, those that followed from it as notes."""
+    leaves = list(dict.fromkeys(_leaves(error)))
+    first = leaves[0]
+    for other in leaves[1:]:
+        first.add_note(f"then: {_said(other)}")
+    return first
+
+
+def _leaves(error: Exception) -> Iterator[Exception]:
+    if isinstance(error, ExceptionGroup):
+        for each in cast("ExceptionGroup[Exception]", error).exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
+
+
+def _said(error: BaseException) -> str:
+    """Our own errors speak for themselves, others with their name."""
+    return str(error) if isinstance(error, PodledgerError) else f"{type(error).__name__}: {error}"

@@ -4,6 +4,7 @@ Creates of one Job go in batches of 1, 2, 4, ... and stop after a batch with an 
 webhook costs few calls (job-semantics 4.4). Batches of different Jobs go together.
 """
 
+import logging
 from collections.abc import Sequence
 
 from podledger.job.command import Command, CreatePod
@@ -11,6 +12,8 @@ from podledger.job.outcome import Created, Outcome, Skipped, Unknown
 from podledger.ports import Cluster
 
 __all__ = ["perform_all"]
+
+logger = logging.getLogger(__name__)
 
 
 async def perform_all(cluster: Cluster, commands: Sequence[Command]) -> list[Outcome]:
@@ -44,4 +47,5 @@ async def _perform(cluster: Cluster, commands: Sequence[Command]) -> Sequence[Ou
     try:
         return await cluster.perform(commands)
     except Exception as error:
+        logger.warning("%d calls to the cluster, their answers lost: %r", len(commands), error)
         return [Unknown(f"{type(error).__name__}: {error}")] * len(commands)

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 
 __all__ = ["DueKeys", "RunningKeys"]
 
+# So many void entries more than keys are let be before the heap is made anew.
+STALE_ENTRIES = 64
+
 
 class DueKeys:
     """When each key is due: repeats collapse to the earliest request. Times are wall time in Unix seconds."""
@@ -32,11 +35,15 @@ class DueKeys:
         self._due[key] = at
         self._count += 1
         heapq.heappush(self._heap, (at, self._count, key))
+        if len(self._heap) > 2 * len(self._due) + STALE_ENTRIES:
+            self._compact()
         return True
 
-    def discard(self, key: str) -> None:
-        """The key is not due any more."""
-        self._due.pop(key, None)
+    def hurry(self, now: float) -> None:
+        """Make everything due now, in the order in which it would have been."""
+        keys = [key for _, key in sorted((at, key) for key, at in self._due.items() if at > now)]
+        for key in keys:
+            self.add(key, now)
 
     def next_at(self) -> float | None:
         """When the earliest key is due; None if there is none."""
@@ -44,8 +51,16 @@ class DueKeys:
             at, _, key = self._heap[0]
             if self._due.get(key) == at:
                 return at
-            heapq.heappop(self._heap)  # asked for earlier, or discarded
+            heapq.heappop(self._heap)  # asked for earlier since then, and perhaps taken
         return None
+
+    def _compact(self) -> None:
+        """Drop entries that are void: a far timer that is set again with every sync leaves one each time."""
+        kept: dict[str, tuple[float, int, str]] = {}
+        for entry in sorted(self._heap):
+            if self._due.get(entry[2]) == entry[0]:
+                kept.setdefault(entry[2], entry)
+        self._heap = list(kept.values())  # sorted, so a heap
 
     def take(self, now: float, most: int) -> list[str]:
         """Take up to `most` keys that are due, earliest first."""

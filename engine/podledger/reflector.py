@@ -1,53 +1,54 @@
-"""From a cluster's changes to events: which Job an object concerns, what is stale, what is gone without a word.
+"""From a cluster's changes to events: what is stale, what is gone without a word, and what the rest means.
 
-Plain bookkeeping between the Cluster port and the pure `observe`: lists are compared with what was known, objects
-older than our own last write are kept back, pods find their Jobs by owner or selector. Where a list is older than what
-we know, either the cluster was restored (a consistent list: `ClusterRewound`) or the answer came from a stale replica
-(waited out).
+Plain bookkeeping between the Cluster port and the pure `observe`. Lists are compared with what was known. One that is
+older than that shows that the cluster was restored, if it is consistent (`ClusterRewound`); else a stale replica
+answered, and is waited for until it has caught up. How versions compare is `freshness.py`, whose a pod is
+`pod_homes.py`.
 """
 
 from collections.abc import Sequence
 
-from podledger.api.job import Job
+from msgspec import Struct
+
+from podledger.api.job import Job, JobKey
 from podledger.api.pod import Pod
 from podledger.event import ClusterRewound, ListGap
+from podledger.freshness import Freshness, version_of
 from podledger.job.decision import is_managed_by
-from podledger.job.event import JobDeleting, JobEvent, JobMissing, JobSet, JobSpecChanged
-from podledger.job.names import FINALIZER
-from podledger.job.observation import observe_job, observe_job_gone, observe_pod, observe_pod_gone
+from podledger.job.event import JobDeleting, JobEvent, JobGone, JobSet, JobSpecChanged
+from podledger.job.observation import observe_job, observe_job_gone
 from podledger.job.state import JobState
 from podledger.journal import Journal
+from podledger.pod_homes import PodHomes
 from podledger.ports import Bookmark, Change, Gone, Kind, ListBegan, ListEnded, Seen
-from podledger.projection import Projection
 
 __all__ = ["Reflector"]
 
-_UID_LABEL = "batch.kubernetes.io/controller-uid"
-_AT_ONCE = (JobSet, JobSpecChanged, JobDeleting)
+_AT_ONCE = (JobSet, JobSpecChanged, JobDeleting, JobGone)
+
+
+class _Listing(Struct):
+    """A list being shown. `known` is what it has to reach, `behind` whether it ended before and is catching up."""
+
+    known: int
+    objects: dict[str, Job | Pod] = {}
+    behind: bool = False
 
 
 class Reflector:
-    """`touched` collects the Jobs that something happened to: True where the next sync is due at once."""
+    """Takes changes in; `controllers` are the values of spec.managedBy that are ours."""
 
     def __init__(self, journal: Journal, controllers: frozenset[str]) -> None:
-        self._journal = journal
-        self._projection: Projection = journal.projection
-        self._controllers = controllers
-        self._listing: dict[Kind, dict[str, Job | Pod]] = {}
+        self._journal, self._projection, self._controllers = journal, journal.projection, controllers
+        self._freshness = Freshness(journal.projection.revision)
+        self._listing: dict[Kind, _Listing] = {}
         self._listed: dict[Kind, bool] = {"Job": False, "Pod": False}
-        self._delivered: dict[Kind, int] = {"Job": 0, "Pod": 0}
-        self._written: dict[str, int] = {}
-        self._homes: dict[str, str] = {}
-        self._waiting: dict[str, dict[str, Pod]] = {}
-        self._orphans: dict[str, Pod] = {}
-        self._foreign: set[str] = set()
-        self.touched: dict[str, bool] = {}
+        self._foreign: dict[str, None] = {}
+        self._touched: dict[str, bool] = {}
+        self._homes = PodHomes(journal.projection, self._foreign, self._report)
 
     def __repr__(self) -> str:
-        return (
-            f"<Reflector {len(self._homes)} pods at home, {len(self._waiting)} Jobs awaited, "
-            f"{len(self._orphans)} orphans, {len(self._written)} own writes not seen>"
-        )
+        return f"<Reflector {self._freshness!r}, {self._homes!r}, {len(self._foreign)} foreign Jobs>"
 
     @property
     def synced(self) -> bool:
@@ -55,244 +56,151 @@ class Reflector:
         return self._listed["Job"] and self._listed["Pod"]
 
     def take_touched(self) -> dict[str, bool]:
-        """The Jobs touched since the last call."""
-        touched, self.touched = self.touched, {}
+        """The Jobs something happened to since the last call: True where the next sync is due at once."""
+        touched, self._touched = self._touched, {}
         return touched
 
-    def wrote(self, uid: str, resource_version: str) -> None:
-        """We wrote this object ourselves: states older than that are not believed any more."""
-        if resource_version.isdecimal():
-            self._written[uid] = int(resource_version)
-
-    def created(self, job: str, pod: Pod) -> None:
+    def created(self, state: JobState, pod: Pod) -> None:
         """We created this pod ourselves."""
-        self._homes[pod.metadata.uid] = job
-        self.wrote(pod.metadata.uid, pod.metadata.resource_version)
+        self._homes.created(state, pod)
+        self.wrote_pod(pod.metadata.namespace, pod.metadata.uid, pod.metadata.resource_version)
+
+    def wrote_pod(self, namespace: str, uid: str, resource_version: str) -> None:
+        """We wrote this pod ourselves: states older than that are not believed any more."""
+        self._freshness.wrote_pod(namespace, uid, version_of(resource_version))
 
     # ---- changes ----------------------------------------------------------------------------------------------------
 
     def observe(self, changes: Sequence[Change], now: float) -> None:
-        """Turn changes into events, folded and staged in the journal."""
+        """Turn changes into events, folded and staged in the journal. `now` is wall time."""
         for change in changes:
             match change:
                 case Seen():
-                    self._seen(change.object)
+                    self._seen(change.object, now)
                 case Gone():
-                    self._gone(change)
+                    self._gone(change, now)
                 case ListBegan():
-                    self._listing[change.kind] = {}
+                    self._listing[change.kind] = _Listing(self._freshness.list_known(change.kind))
                 case ListEnded():
                     self._list_ended(change, now)
                 case Bookmark():
-                    self._deliver(change.kind, change.resource_version)
+                    version = version_of(change.resource_version)
+                    if not self._is_listing(change.kind, version, now):
+                        self._freshness.take_list(change.kind, version)
 
-    def _deliver(self, kind: Kind, resource_version: str) -> bool:
-        """Note how far a kind's stream has come; whether this is new."""
-        if not resource_version.isdecimal():
-            return True
-        version = int(resource_version)
-        if version <= self._delivered[kind]:
-            return False
-        self._delivered[kind] = version
-        return True
-
-    def _seen(self, seen: Job | Pod) -> None:
+    def _seen(self, seen: Job | Pod, now: float) -> None:
+        meta = seen.metadata
         kind: Kind = "Job" if isinstance(seen, Job) else "Pod"
+        version = version_of(meta.resource_version)
         listing = self._listing.get(kind)
         if listing is not None:
-            listing[seen.metadata.uid] = seen
-            return
-        if self._deliver(kind, seen.metadata.resource_version):
-            self._observe(seen)
+            listing.objects[meta.uid] = seen
+            self._is_listing(kind, version, now)
+        elif self._freshness.deliver(kind, meta.namespace, version):
+            self._observe(seen, version)
 
-    def _observe(self, seen: Job | Pod) -> None:
-        meta = seen.metadata
-        if self._written:
-            written = self._written.get(meta.uid)
-            if written is not None:
-                if meta.resource_version.isdecimal() and int(meta.resource_version) < written:
-                    return  # from before our own write, whose result we know
-                del self._written[meta.uid]
+    def _observe(self, seen: Job | Pod, version: int) -> None:
         if isinstance(seen, Job):
-            self._observe_job(seen)
-        else:
-            self._observe_pod(seen)
+            self._observe_job(seen, version)
+        elif not self._freshness.is_overtaken(seen.metadata.uid, version):
+            self._homes.observe(seen)
 
-    def _gone(self, gone: Gone) -> None:
+    def _gone(self, gone: Gone, now: float) -> None:
+        version = version_of(gone.resource_version)
         listing = self._listing.get(gone.kind)
         if listing is not None:
-            listing.pop(gone.uid, None)
+            listing.objects.pop(gone.uid, None)
+            self._is_listing(gone.kind, version, now)
             return
-        self._deliver(gone.kind, gone.resource_version)
-        self._written.pop(gone.uid, None)
-        self._forget(gone.kind, gone.uid)
+        self._freshness.deliver(gone.kind, gone.namespace, version)
+        self._freshness.forget(gone.uid)
+        if gone.kind == "Job":
+            self._job_gone(gone.uid)
+        else:
+            self._homes.gone(gone.uid)
 
-    def _forget(self, kind: Kind, uid: str) -> None:
-        if kind == "Job":
-            self._foreign.discard(uid)
-            state = self._projection.states.get(uid)
-            if state is not None and not state.missing:
-                self._journal.add(observe_job_gone(state))
-                self._touch(uid, at_once=True)
-            return
-        self._orphans.pop(uid, None)
-        home = self._homes.pop(uid, None)
-        for awaited in self._waiting.values():
-            awaited.pop(uid, None)
-        state = None if home is None else self._projection.states.get(home)
-        if state is not None:
-            self._add(state, observe_pod_gone(state, uid))
-
-    def _touch(self, uid: str, *, at_once: bool) -> None:
-        self.touched[uid] = at_once or self.touched.get(uid, False)
-
-    def _add(self, state: JobState, events: Sequence[JobEvent]) -> None:
+    def _report(self, job: str, events: Sequence[JobEvent]) -> None:
+        """Fold events of a Job, which is due for that."""
         if events:
             self._journal.add(events)
-            self._touch(state.uid, at_once=False)
+            at_once = any(isinstance(event, _AT_ONCE) for event in events)
+            self._touched[job] = at_once or self._touched.get(job, False)
 
     # ---- lists ------------------------------------------------------------------------------------------------------
 
     def _list_ended(self, ended: ListEnded, now: float) -> None:
-        """Take a whole list in: what it shows, then what it no longer shows."""
-        kind = ended.kind
-        listing = self._listing.pop(kind, {})
-        version = int(ended.resource_version) if ended.resource_version.isdecimal() else 0
-        known = max(self._delivered[kind], self._projection.revision)
-        if version and version < known:
+        listing = self._listing.get(ended.kind)
+        if listing is None:
+            return
+        version = version_of(ended.resource_version)
+        if version and version < listing.known:
             if not ended.consistent:
-                return  # a stale replica answered: the next list will know more
-            self._journal.add([ClusterRewound(kind, str(known), ended.resource_version, now)])
-            self._written.clear()
-            self._delivered = {"Job": 0, "Pod": 0}
+                listing.behind = True
+                return
+            known = str(listing.known)
+            self._journal.add([ClusterRewound(ended.kind, known, ended.resource_version, now)])
+            self._freshness.rewind()
+        self._take_list(ended.kind, version, now)
+
+    def _is_listing(self, kind: Kind, version: int, now: float) -> bool:
+        """Whether the kind is being listed still; a list that was behind is taken in once it has caught up."""
+        listing = self._listing.get(kind)
+        if listing is None:
+            return False
+        if listing.behind and version >= listing.known:
+            self._take_list(kind, version, now)
+        return True
+
+    def _take_list(self, kind: Kind, version: int, now: float) -> None:
+        """Take a whole list in: what it shows, then what it no longer shows."""
+        listed = self._listing.pop(kind).objects
         if self._listed[kind]:
             self._journal.add([ListGap(kind, now)])
-        for seen in listing.values():
-            self._observe(seen)
-        self._drop_unlisted(kind, listing, version)
-        self._delivered[kind] = version
+        self._freshness.take_list(kind, version)
+        for seen in listed.values():
+            self._observe(seen, version_of(seen.metadata.resource_version))
+        if kind == "Job":
+            self._drop_unlisted_jobs(listed, version)
+        else:
+            # What we wrote after the list was made cannot be in it.
+            self._homes.drop_unlisted(
+                lambda uid, known: (
+                    uid not in listed and known <= version and not self._freshness.written_after(uid, version)
+                )
+            )
         self._listed[kind] = True
         if self.synced:
-            self._settle_waiting()
+            self._homes.settle()
 
-    def _drop_unlisted(self, kind: Kind, listing: dict[str, Job | Pod], version: int) -> None:
-        """What a list does not show is gone, unless we wrote it after the list was made."""
-        if kind == "Job":
-            for state in list(self._projection):
-                if state.uid not in listing and not state.gone and _not_newer(state.resource_version, version):
-                    self._forget("Job", state.uid)
-            return
-        for uid in [uid for uid in self._orphans if uid not in listing]:
-            del self._orphans[uid]
+    def _drop_unlisted_jobs(self, listed: dict[str, Job | Pod], version: int) -> None:
+        for uid in [uid for uid in self._foreign if uid not in listed]:
+            del self._foreign[uid]
         for state in list(self._projection):
-            lost = [p.uid for p in state.pods.values() if p.uid not in listing and p.resource_version <= version]
-            for uid in lost:
-                if self._written.get(uid, 0) <= version:
-                    self._homes[uid] = state.uid
-                    self._forget("Pod", uid)
-
-    def _settle_waiting(self) -> None:
-        """Pods whose Job is in no list: one that is being deleted must lose the finalizer all the same."""
-        for job, pods in list(self._waiting.items()):
-            for pod in pods.values():
-                self._miss(job, pod)
-        self._waiting.clear()
+            if state.uid not in listed and version_of(state.resource_version) <= version:
+                self._job_gone(state.uid)
 
     # ---- Jobs -------------------------------------------------------------------------------------------------------
 
-    def _observe_job(self, job: Job) -> None:
-        uid = job.metadata.uid
+    def _observe_job(self, job: Job, version: int) -> None:
+        meta = job.metadata
         if not is_managed_by(job.spec, self._controllers):
-            self._foreign.add(uid)
-            self._waiting.pop(uid, None)
+            self._foreign[meta.uid] = None
+            self._homes.give_up(meta.uid)
             return
-        state = self._projection.states.get(uid)
-        if state is not None and not state.missing and _older(job.metadata.resource_version, state.resource_version):
-            return
+        state = self._projection.states.get(meta.uid)
+        if state is not None and state.gone:
+            state = None  # known by its pods only, or back from a backup: told from the beginning
+        if state is not None and version and version < version_of(state.resource_version):
+            return  # from before our own last status
+        if state is None and (namesake := self._projection.find(JobKey(meta.namespace, meta.name))) is not None:
+            self._job_gone(namesake.uid)  # one name, one Job: the former was deleted, though nobody said so
         events = observe_job(state, job)
-        self._journal.add(events)
-        if not events:
-            return
-        self._touch(uid, at_once=any(isinstance(event, _AT_ONCE) for event in events))
-        if isinstance(events[0], JobSet):
-            for pod in self._waiting.pop(uid, {}).values():
-                self._observe_pod(pod)
-            for pod in [p for p in self._orphans.values() if p.metadata.namespace == job.metadata.namespace]:
-                self._observe_pod(pod)
+        self._report(meta.uid, events)
+        if events and isinstance(events[0], JobSet):
+            self._homes.welcome(self._projection.states[meta.uid])
 
-    # ---- pods -------------------------------------------------------------------------------------------------------
-
-    def _observe_pod(self, pod: Pod) -> None:
-        meta = pod.metadata
-        owner = meta.controller()
-        if owner is not None:
-            self._orphans.pop(meta.uid, None)
-            if owner.kind != "Job" or not owner.api_version.startswith("batch/") or owner.uid in self._foreign:
-                return
-            self._leave_home(owner.uid, pod)
-            self._observe_of(owner.uid, pod)
-            return
-        self._orphans[meta.uid] = pod
-        home = self._homes.get(meta.uid)
-        for state in self._candidates(pod, home):
-            events = observe_pod(state, pod)
-            self._add(state, events)
-            if meta.uid in state.pods:
-                self._homes[meta.uid] = state.uid
-
-    def _observe_of(self, job: str, pod: Pod) -> None:
-        """A pod that names its Job."""
-        state = self._projection.states.get(job)
-        if state is None or state.missing:
-            if not self.synced:
-                self._waiting.setdefault(job, {})[pod.metadata.uid] = pod
-                return
-            self._miss(job, pod)
-            return
-        self._add(state, observe_pod(state, pod))
-        self._keep_home(state, pod)
-
-    def _miss(self, job: str, pod: Pod) -> None:
-        """A pod whose Job is not there: only one that is being deleted concerns us, for its finalizer's sake."""
-        meta = pod.metadata
-        owner = meta.controller()
-        state = self._projection.states.get(job)
-        held = meta.deletion_timestamp is not None and FINALIZER in meta.finalizers
-        if owner is None or (state is None and not held):
-            return
-        if state is None:
-            self._journal.add([JobMissing(job, meta.namespace, owner.name)])
-            state = self._projection.states[job]
-        self._add(state, observe_pod(state, pod))
-        self._keep_home(state, pod)
-
-    def _keep_home(self, state: JobState, pod: Pod) -> None:
-        uid = pod.metadata.uid
-        if uid in state.pods:
-            self._homes[uid] = state.uid
-        else:
-            self._homes.pop(uid, None)
-
-    def _leave_home(self, owner: str, pod: Pod) -> None:
-        """A pod that another Job has now is no longer its former Job's."""
-        home = self._homes.get(pod.metadata.uid)
-        former = None if home is None or home == owner else self._projection.states.get(home)
-        if former is not None:
-            self._add(former, observe_pod_gone(former, pod.metadata.uid))
-
-    def _candidates(self, pod: Pod, home: str | None) -> list[JobState]:
-        """The Jobs an ownerless pod may concern: its former one, the one its label names, those that choose by hand."""
-        states = self._projection.states
-        named = pod.metadata.labels.get(_UID_LABEL)
-        found = {uid: states[uid] for uid in (home, named) if uid is not None and uid in states}
-        for state in self._projection.manual_selectors(pod.metadata.namespace):
-            found[state.uid] = state
-        return list(found.values())
-
-
-def _older(version: str, known: str) -> bool:
-    return version.isdecimal() and known.isdecimal() and int(version) < int(known)
-
-
-def _not_newer(version: str, than: int) -> bool:
-    return not version.isdecimal() or int(version) <= than
+    def _job_gone(self, uid: str) -> None:
+        self._foreign.pop(uid, None)
+        state = self._projection.states.get(uid)
+        if state is not None and not state.missing:
+            self._report(uid, observe_job_gone(state))

@@ -1,0 +1,162 @@
+"""Which Job a pod concerns: its owner, one whose selector it matches, or one that only its pods still tell of.
+
+Pods may be shown before their Job, outlive it, lose their owner or change it. What the pod's state means for its Job
+is `job/observation.py`; what is stale was sorted out by `reflector.py` before.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from podledger.api.pod import Pod
+from podledger.job.event import JobEvent, JobMissing
+from podledger.job.names import FINALIZER
+from podledger.job.observation import observe_pod, observe_pod_gone
+from podledger.job.state import JobState
+from podledger.projection import Projection
+
+__all__ = ["PodHomes"]
+
+_UID_LABEL = "batch.kubernetes.io/controller-uid"
+
+Report = Callable[[str, Sequence[JobEvent]], None]
+
+
+class PodHomes:
+    """Finds the Jobs of pods. `report` folds events of a Job; `foreign` are the Jobs that others manage.
+
+    `_homes` has the Job of every owned pod that is of interest, `_waiting` the pods whose Job was not shown yet,
+    `_orphans` those without an owner, and `_claims` the Jobs that keep an eye on one of these.
+    """
+
+    def __init__(self, projection: Projection, foreign: Mapping[str, None], report: Report) -> None:
+        self._projection, self._foreign, self._report = projection, foreign, report
+        self._homes: dict[str, str] = {}
+        self._waiting: dict[str, dict[str, Pod]] = {}
+        self._orphans: dict[str, Pod] = {}
+        self._claims: dict[str, dict[str, None]] = {}
+        self._settled = False
+
+    def __repr__(self) -> str:
+        waiting = sum(len(pods) for pods in self._waiting.values())
+        return f"<PodHomes {len(self._homes)} at home, {waiting} before their Job, {len(self._orphans)} orphans>"
+
+    # ---- what is seen -----------------------------------------------------------------------------------------------
+
+    def observe(self, pod: Pod) -> None:
+        """Take in a pod as it is now."""
+        uid, owner = pod.metadata.uid, pod.metadata.controller()
+        if owner is None:
+            self._observe_orphan(pod)
+            return
+        job = owner.uid if owner.kind == "Job" and owner.api_version.startswith("batch/") else ""
+        if uid in self._orphans or self._homes.get(uid, job) != job:
+            self._leave(uid, job)
+        if job and job not in self._foreign:
+            self._observe_owned(job, owner.name, pod)
+
+    def created(self, state: JobState, pod: Pod) -> None:
+        """We created this pod ourselves."""
+        self._keep(state, pod.metadata.uid)
+
+    def gone(self, uid: str) -> None:
+        """The pod is not there any more."""
+        self._leave(uid, "")
+
+    # ---- what Jobs have to do with it -------------------------------------------------------------------------------
+
+    def welcome(self, state: JobState) -> None:
+        """A Job was shown for the first time: here are the pods that were there before it."""
+        for pod in self._waiting.pop(state.uid, {}).values():
+            self.observe(pod)
+        for pod in [pod for pod in self._orphans.values() if pod.metadata.namespace == state.namespace]:
+            self._observe_orphan(pod)
+
+    def give_up(self, job: str) -> None:
+        """The Job is somebody else's to manage: so are its pods."""
+        for uid in self._waiting.pop(job, {}):
+            self._homes.pop(uid, None)
+
+    def settle(self) -> None:
+        """Jobs and pods were listed: a pod that is being deleted and whose Job is not there must lose the finalizer."""
+        self._settled = True
+        for job, pods in list(self._waiting.items()):
+            for pod in list(pods.values()):
+                self.observe(pod)
+            if job in self._foreign:
+                self.give_up(job)
+
+    def drop_unlisted(self, is_gone: Callable[[str, int], bool]) -> None:
+        """Forget the pods that a list does not show; `is_gone` says of a uid and a version whether that is so."""
+        for state in list(self._projection):
+            lost = [pod.uid for pod in state.pods.values() if is_gone(pod.uid, pod.resource_version)]
+            for uid in lost:
+                self._report(state.uid, observe_pod_gone(state, uid))
+                self._leave(uid, "")
+        shown = [*self._orphans, *(uid for pods in self._waiting.values() for uid in pods)]
+        for uid in shown:
+            if is_gone(uid, 0):
+                self._leave(uid, "")
+
+    # ---- homes ------------------------------------------------------------------------------------------------------
+
+    def _observe_owned(self, job: str, name: str, pod: Pod) -> None:
+        meta = pod.metadata
+        state = self._projection.states.get(job)
+        if state is None:
+            held = meta.deletion_timestamp is not None and FINALIZER in meta.finalizers
+            if not (held and self._settled):
+                self._waiting.setdefault(job, {})[meta.uid] = pod
+                self._homes[meta.uid] = job
+                return
+            # Nobody but us takes the finalizer off; the sync asks the cluster first whether the Job is really gone.
+            self._report(job, [JobMissing(job, meta.namespace, name)])
+            state = self._projection.states[job]
+        self._stop_waiting(job, meta.uid)
+        self._report(job, observe_pod(state, pod))
+        self._keep(state, meta.uid)
+
+    def _observe_orphan(self, pod: Pod) -> None:
+        uid = pod.metadata.uid
+        self._orphans[uid] = pod
+        home = self._homes.pop(uid, None)
+        if home is not None:
+            self._stop_waiting(home, uid)
+        for state in self._candidates(pod, home):
+            self._report(state.uid, observe_pod(state, pod))
+            if uid in state.pods:
+                self._claims.setdefault(uid, {})[state.uid] = None
+
+    def _candidates(self, pod: Pod, home: str | None) -> list[JobState]:
+        """The Jobs an ownerless pod may concern: former ones, the one its label names, those that choose by hand."""
+        states, meta = self._projection.states, pod.metadata
+        uids = [home, *self._claims.get(meta.uid, ()), meta.labels.get(_UID_LABEL)]
+        found = {uid: states[uid] for uid in uids if uid is not None and uid in states}
+        for state in self._projection.manual_selectors(meta.namespace):
+            found[state.uid] = state
+        return list(found.values())
+
+    def _keep(self, state: JobState, uid: str) -> None:
+        if uid in state.pods:
+            self._homes[uid] = state.uid
+        else:
+            self._homes.pop(uid, None)
+
+    def _leave(self, uid: str, owner: str) -> None:
+        """The pod is no longer any Job's but `owner`'s, "" for none."""
+        self._orphans.pop(uid, None)
+        former = self._claims.pop(uid, {})
+        home = self._homes.get(uid)
+        if home is not None and home != owner:
+            del self._homes[uid]
+            self._stop_waiting(home, uid)
+            former[home] = None
+        for job in former:
+            state = self._projection.states.get(job)
+            if state is not None and job != owner:
+                self._report(job, observe_pod_gone(state, uid))
+
+    def _stop_waiting(self, job: str, uid: str) -> None:
+        pods = self._waiting.get(job)
+        if pods is not None:
+            pods.pop(uid, None)
+            if not pods:
+                del self._waiting[job]

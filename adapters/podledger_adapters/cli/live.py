@@ -6,7 +6,7 @@ Built on rich's Live, which redraws those lines after whatever is printed above 
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.segment import Segment
@@ -88,12 +88,12 @@ class _Raw:
         yield Segment(self._text)
 
 
-def _table(jobs: Sequence[JobProgress]) -> Table:
+def _table(jobs: Sequence[JobProgress]) -> Group:
     table = Table.grid(padding=(0, 2))
     shown = sorted(jobs, key=lambda job: job.finished)[:MAX_ROWS]
     for job in shown:
-        bar = ProgressBar(total=job.goal or 1, completed=job.succeeded, width=BAR_WIDTH) if job.goal else Text("")
-        details = ", ".join(text for text in (pods_text(job), retry_text(job)) if text)
+        bar = ProgressBar(total=job.goal, completed=job.succeeded, width=BAR_WIDTH) if job.goal else Text("")
+        details = ", ".join(text for text in (retry_text(job), pods_text(job)) if text)
         table.add_row(
             Text(job.name, style="bold", overflow="ellipsis", no_wrap=True),
             Text(job.status, style=STYLES.get(job.status, "cyan")),
@@ -102,7 +102,7 @@ def _table(jobs: Sequence[JobProgress]) -> Table:
             Text(human_duration(job.elapsed_s)),
             Text(details, overflow="ellipsis", no_wrap=True),
         )
-    if len(jobs) > len(shown):
-        done = sum(job.finished for job in jobs)
-        table.add_row(Text(f"… and {len(jobs) - len(shown):,} more; {done:,} of {len(jobs):,} ended", style="dim"))
-    return table
+    if len(jobs) == len(shown):
+        return Group(table)
+    ended = sum(job.finished for job in jobs)
+    return Group(table, Text(f"… and {len(jobs) - len(shown):,} more; {ended:,} of {len(jobs):,} ended", style="dim"))

@@ -22,6 +22,7 @@ from podledger.job.command import Command
 from podledger.ports import Change, Clock, Node, Outcome, Unknown
 from podledger_adapters.nodes.behaviour import Behaviour
 from podledger_adapters.nodes.kubelet import Kubelet
+from podledger_adapters.nodes.manual import ManualNode
 from podledger_adapters.nodes.simulated import SimulatedNode
 from podledger_adapters.store import ApiError, ObjectStore
 from podledger_adapters.store.api_error import StoreUnavailable, not_found
@@ -41,14 +42,16 @@ __all__ = ["LocalCluster"]
 class LocalCluster:
     """ObjectStore + Node. Use it with `async with`, which may be entered and left in different tasks.
 
-    Without a node pods stay as they are until somebody patches their status (see `nodes/manual.py`). When anything of
-    the cluster fails, the next call and leaving raise ClusterError with the failure as its cause.
+    Without a node pods stay as they are until somebody patches their status, such as `hands`. When anything of the
+    cluster fails, the next call and leaving raise ClusterError with the failure as its cause.
     """
 
     def __init__(self, store: ObjectStore, node: Node | None = None, *, clock: Clock) -> None:
         self.store = store
         self.node = node
         self.clock = clock
+        self.hands = ManualNode(store)
+        """Hands that move pods as a kubelet would: for a cluster without a node."""
         self._recorder = EventRecorder(store, clock)
         self._task: asyncio.Task[None] | None = None
         self._leave = anyio.Event()
@@ -73,7 +76,7 @@ class LocalCluster:
 
     @classmethod
     def manual(cls, seed: int = 7, *, clock: Clock | None = None) -> Self:
-        """A cluster in memory, by default in virtual time, whose pods somebody moves by hand (`nodes/manual.py`)."""
+        """A cluster in memory, by default in virtual time, whose pods somebody moves by hand (`hands`)."""
         clock = clock or VirtualClock()
         return cls(ObjectStore(clock, seed=seed), clock=clock)
 

@@ -21,7 +21,6 @@ from podledger.log.sqlite import SqliteLog
 from podledger.ports import Change, Created, ListBegan, Seen
 from podledger_adapters.local import LocalCluster
 from podledger_adapters.nodes.behaviour import PodRun, Workload
-from podledger_adapters.nodes.manual import ManualNode
 from podledger_adapters.nodes.simulated import SimulatedNode
 from podledger_adapters.store import ApiError, ObjectStore
 from podledger_adapters.store import watch as watching
@@ -173,7 +172,7 @@ async def test_logs_are_refused_in_kubernetes_words() -> None:
 async def test_pods_are_moved_by_hand() -> None:
     clock = VirtualClock(START_S)
     async with LocalCluster.manual(clock=clock) as cluster:
-        hands = ManualNode(cluster.store)
+        hands = cluster.hands
         job = await cluster.submit(new_job())
         await cluster.perform(creates(job, 2))
         await settle()

@@ -256,6 +256,28 @@ async def test_a_host_path_of_another_type_fails_the_pod_and_says_why(node: Proc
     assert "/etc/passwd is not a Directory" in status.message
 
 
+@pytest.mark.asyncio
+async def test_a_failure_can_say_the_end_of_its_log(node: ProcessNode) -> None:
+    script = "seq 1 2000; echo reason >&2; exit 3"
+    plain, telling = make_pod(shell(script)), make_pod(shell(script, terminationMessagePolicy="FallbackToLogsOnError"))
+    async with node.run() as reports:
+        await node.start([plain, telling])
+        ended = await until_ended(reports, [plain.metadata.uid, telling.metadata.uid])
+    assert only_end(ended[plain.metadata.uid]).message == ""
+    message = only_end(ended[telling.metadata.uid]).message
+    assert message.splitlines() == [*(str(number) for number in range(1922, 2001)), "reason"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a container as somebody else")
+@pytest.mark.asyncio
+async def test_containers_run_as_the_user_they_name(node: ProcessNode) -> None:
+    script = "id -u; id -g; id -G; grep NoNewPrivs /proc/self/status"
+    context = {"runAsUser": 65534, "allowPrivilegeEscalation": False}
+    pod = make_pod(shell(script, workingDir="/", securityContext=context), securityContext={"runAsGroup": 65533})
+    await run_pod(node, pod)
+    assert (await read_log(node, pod)).split() == ["65534", "65533", "65533", "NoNewPrivs:", "1"]
+
+
 @needs_memory_cgroup
 @pytest.mark.asyncio
 async def test_more_memory_than_the_limit_is_oom_killed(node: ProcessNode) -> None:

@@ -28,6 +28,7 @@ def container_spec(name: str, *, sidecar: bool = False) -> ContainerSpec:
         "user": None,
         "group": None,
         "no_new_privileges": False,
+        "message_from_log": False,
     }
 
 

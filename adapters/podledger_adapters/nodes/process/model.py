@@ -128,6 +128,7 @@ class Container(ApiStruct, frozen=True):
     readiness_probe: Mapping[str, Any] | None = None
     startup_probe: Mapping[str, Any] | None = None
     lifecycle: Mapping[str, Any] | None = None
+    termination_message_policy: str | None = None
     stdin: bool | None = None
     tty: bool | None = None
 

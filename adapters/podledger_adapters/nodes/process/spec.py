@@ -79,6 +79,7 @@ def _container(
         "cpu": float(_value(limits["cpu"])) if "cpu" in limits else None,
         "user": of_pod.run_as_user if own.run_as_user is None else own.run_as_user,
         "group": of_pod.run_as_group if own.run_as_group is None else own.run_as_group,
+        "message_from_log": container.termination_message_policy == "FallbackToLogsOnError",
         "no_new_privileges": own.allow_privilege_escalation is False,
     }
 

@@ -15,6 +15,7 @@ from .record import ContainerSpec
 
 __all__ = ["Cgroups", "controllers", "limit_by_rlimit", "make_cgroups", "remove_cgroup"]
 
+PROC_SELF = "/proc/self"
 CPU_PERIOD_US = 100_000
 """The period in which a cpu quota is counted: the kernel's and the kubelet's default."""
 
@@ -131,7 +132,7 @@ def _is_v2(path: str) -> bool:
 def _candidates(controller: str) -> Iterator[str]:
     """Directories in which a child would have the controller, nearest first."""
     mounts = _mounts()
-    with contextlib.suppress(OSError), open("/proc/self/cgroup", encoding="utf-8") as file:  # noqa: PTH123
+    with contextlib.suppress(OSError), open(f"{PROC_SELF}/cgroup", encoding="utf-8") as file:  # noqa: PTH123
         for line in file:
             _, names, own = line.rstrip("\n").split(":", 2)
             if controller in names.split(","):
@@ -155,7 +156,7 @@ def _delegating(top: str, own: str, controller: str) -> Iterator[str]:
 def _mounts() -> dict[str, str]:
     """Where the hierarchies are mounted: by controller of version 1, and "" for version 2."""
     found: dict[str, str] = {}
-    with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8") as file:  # noqa: PTH123
+    with contextlib.suppress(OSError), open(f"{PROC_SELF}/mountinfo", encoding="utf-8") as file:  # noqa: PTH123
         for line in file:
             fields, _, tail = line.partition(" - ")
             kind, _, options = tail.split(" ", 2)

@@ -53,6 +53,8 @@ class ContainerRun:
         self.started = False
         self.failure = ""
         self.oom_killed = False
+        self.message = ""
+        self._message_from_log = spec["message_from_log"]
         self.wait_status: int | None = None
         self.output, output_write = os.pipe()
         self.status, status_write = os.pipe()
@@ -110,6 +112,8 @@ class ContainerRun:
             self.wait_status = own_status
         self._drain()
         self._log.close()
+        if self._message_from_log and self.exit_code() != 0:
+            self.message = self._log.tail()
         self.oom_killed = self.cgroups.memory != "" and self.cgroups.oom_killed()
         self.cgroups.remove()
 

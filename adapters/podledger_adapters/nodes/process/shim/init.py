@@ -12,6 +12,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 from collections.abc import Callable, Collection
 from typing import NoReturn
 
@@ -153,6 +154,7 @@ def _supervise(main: int, command: int, wake: int) -> int:
     killing = False
     while not _has_ended(main):
         if killing:
+            _kill_group(main)
             kill_children()
         _reap(main)
         for fd, _ in poller.poll(KILL_ROUND_MS if killing else None):
@@ -167,20 +169,37 @@ def _supervise(main: int, command: int, wake: int) -> int:
                 if not received:
                     poller.unregister(command)
     # Before it is reaped: until then its process group's number belongs to it.
-    with contextlib.suppress(OSError):
-        os.killpg(main, signal.SIGKILL)
+    _kill_group(main)
     wait_status = os.waitpid(main, 0)[1]
     while kill_children():
         _reap(blocking=True)
     return wait_status
 
 
+def _kill_group(leader: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(leader, signal.SIGKILL)
+
+
 def _has_ended(pid: int) -> bool:
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    """Whether the child ended; it is not reaped."""
+    if sys.platform != "darwin":
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    # waitid came to macOS with Python 3.13; a kernel queue refuses a process that ended, or tells that it just did.
+    queue = select.kqueue()
+    try:
+        event = select.kevent(pid, select.KQ_FILTER_PROC, select.KQ_EV_ADD | select.KQ_EV_ONESHOT, select.KQ_NOTE_EXIT)
+        return bool(queue.control([event], 1, 0))
+    except ProcessLookupError:
+        return True
+    finally:
+        queue.close()
 
 
 def _reap(spared: int = 0, *, blocking: bool = False) -> None:
     """Reap the children that ended, but for `spared`; with `blocking`, wait for at least one."""
+    if sys.platform == "darwin":
+        return  # without a subreaper there are no children but the main process
     options = os.WEXITED | (0 if blocking else os.WNOHANG)
     with contextlib.suppress(ChildProcessError):
         while True:

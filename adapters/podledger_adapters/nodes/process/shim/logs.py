@@ -10,12 +10,23 @@ import re
 
 from .record import poke
 
-__all__ = ["FOLLOW_NAME", "MAX_FILES", "MAX_FILE_SIZE", "LogWriter", "segment_name", "segments"]
+__all__ = [
+    "FOLLOW_NAME",
+    "MAX_FILES",
+    "MAX_FILE_SIZE",
+    "TAIL_BYTES",
+    "TAIL_LINES",
+    "LogWriter",
+    "segment_name",
+    "segments",
+]
 
 MAX_FILE_SIZE = 10 * 1024 * 1024
 """Bytes after which the next file begins."""
 MAX_FILES = 5
 """Files kept of one attempt."""
+TAIL_BYTES, TAIL_LINES = 2048, 80
+"""How much of a log becomes the message of a failed container that asked for it: a kubelet's numbers."""
 FOLLOW_NAME = "follow"
 """A FIFO in the log's directory while somebody follows it: told of each write, and of each change of the record."""
 
@@ -81,3 +92,18 @@ class LogWriter:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def tail(self) -> str:
+        """The end of what was written, within TAIL_BYTES and TAIL_LINES."""
+        data = b""
+        with contextlib.suppress(OSError):
+            for number in range(max(0, self._number - 1), self._number + 1):
+                path = f"{self._directory}/{segment_name(self._attempt, number)}"
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.lseek(fd, max(0, os.fstat(fd).st_size - TAIL_BYTES), os.SEEK_SET)
+                    data += os.read(fd, TAIL_BYTES)
+                finally:
+                    os.close(fd)
+        lines = data[-TAIL_BYTES:].decode(errors="replace").splitlines(keepends=True)
+        return "".join(lines[-TAIL_LINES:])

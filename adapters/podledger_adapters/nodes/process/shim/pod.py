@@ -288,7 +288,7 @@ class PodShim:
             self._terminated(container, code, START_ERROR, run.failure)
         else:
             reason = "OOMKilled" if run.oom_killed else "Completed" if code == 0 else "Error"
-            self._terminated(container, code, reason, "")
+            self._terminated(container, code, reason, run.message)
         container.run = None
         container.told = False
         if any(each.run is not None for each in self._all) or self._wants_run(container):

@@ -8,6 +8,8 @@
     ROOT/UID/state.json       what became of it, written by the shim alone, each time by an atomic rename
     ROOT/UID/logs/NAME/       what each container wrote
     ROOT/UID/volumes/NAME/    its emptyDir volumes
+    ROOT/UID/root/            where a container's root is put together, if a mountPath does not exist on this machine
+    ROOT/UID/crash.txt        the traceback of a shim that failed, which should not happen
 
 The lock is a lock of the open file: the kernel frees it when the shim ends, however it ends. All is readable by its
 owner only. Both sides use this module, so it is standard library only.
@@ -68,6 +70,7 @@ class Mount(TypedDict):
 class ContainerSpec(TypedDict):
     """One container, with nothing left to resolve. `memory` in bytes, `cpu` in cores; None for no limit.
 
+    `message_from_log`: the message of a failure is the end of its log (terminationMessagePolicy).
     `restart_policy` is its own or else the pod's; a `sidecar` is an init container that is always restarted.
     """
 
@@ -84,6 +87,7 @@ class ContainerSpec(TypedDict):
     user: int | None
     group: int | None
     no_new_privileges: bool
+    message_from_log: bool
 
 
 class ShimSpec(TypedDict):

@@ -83,6 +83,9 @@ def _become_shim(root: str, uid: str, private: tuple[int, ...]) -> NoReturn:
         name_process("podledger-shim")
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # When the machine goes down the containers get them too, and how they end is still to be recorded.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         for fd in private:
             os.close(fd)
         record = PodRecord(root, uid)

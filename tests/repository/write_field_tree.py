@@ -1,4 +1,5 @@
-"""Writes engine/podledger/api/fields/fields.json, the tree of the fields Kubernetes 1.36 knows for our kinds.
+"""Writes engine/podledger/api/fields/fields.json, the tree of the fields Kubernetes 1.36 knows for our kinds, and
+adapters/podledger_adapters/server/openapi/api_text.json: what its API reference says of each, and which are required.
 
 Run it in an environment of its own that has the official Python client of that release, by hand, when podledger moves
 to another Kubernetes release:
@@ -9,7 +10,7 @@ to another Kubernetes release:
 The client's models say which fields there are and which are objects, lists and maps. What they leave out (the client
 knows one `int` and one `str`) stands in the tables below, taken from the documented Go types of k8s.io/api.
 
-Notation of a type in the file: `int32 int64 bool string Time Quantity IntOrString any`, the name of another type of the
+Notation of a type in the file: `int32 int64 bool string Time MicroTime Quantity IntOrString any`, the name of another type of the
 file, `[]T` or `map[]T`. A leading `*` marks a scalar that may be set to its zero value on purpose (a pointer in Go, or
 a field that is always written); without it Kubernetes drops a zero value.
 """
@@ -21,40 +22,47 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ROOTS = ("V1Job", "V1CronJob", "V1Pod")
-OUT = Path(__file__).parents[2] / "engine" / "podledger" / "api" / "fields" / "fields.json"
+ROOTS = (
+    "V1Job", "V1CronJob", "V1Pod", "CoreV1Event", "V1Namespace", "V1Lease",
+    "V1Binding", "V1Eviction", "V1DeleteOptions", "V1SelfSubjectAccessReview", "V1Status", "V1ListMeta",
+)  # fmt: skip
+ROOT = Path(__file__).parents[2]
+OUT = ROOT / "engine" / "podledger" / "api" / "fields" / "fields.json"
+TEXT_OUT = ROOT / "adapters" / "podledger_adapters" / "server" / "openapi" / "api_text.json"
 
 INT64 = {
     "activeDeadlineSeconds", "deletionGracePeriodSeconds", "expirationSeconds", "fsGroup", "generation",
-    "observedGeneration", "runAsGroup", "runAsUser", "seconds", "startingDeadlineSeconds", "supplementalGroups",
+    "gracePeriodSeconds", "observedGeneration", "remainingItemCount", "runAsGroup", "runAsUser", "seconds", "startingDeadlineSeconds", "supplementalGroups",
     "terminationGracePeriodSeconds", "tolerationSeconds", "gid", "uid",
 }  # fmt: skip
 QUANTITIES = {
     "allocatedResources", "capacity", "divisor", "limits", "overhead", "requests", "sizeLimit",
 }  # fmt: skip
 QUANTITY_MAPS = {"NodeAllocatableResourceClaimStatus.resources"}
+MICRO_TIMES = {"acquireTime", "eventTime", "lastObservedTime", "renewTime"}
 INT_OR_STRING = {"HTTPGetAction.port", "TCPSocketAction.port"}
 # Optional scalars that are no pointer in Go and have `omitempty`: false, 0 and "" are the same as unset.
-PLAIN_BOOLS = {"hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "readOnly"}
+PLAIN_BOOLS = {"denied", "hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "readOnly"}
 PLAIN_INTS = {
     "ContainerPort.hostPort", "Probe.initialDelaySeconds", "Probe.timeoutSeconds", "Probe.periodSeconds",
     "Probe.successThreshold", "Probe.failureThreshold", "ObjectMeta.generation", "JobStatus.active",
     "JobStatus.succeeded", "JobStatus.failed", "ContainerStateTerminated.signal", "PodStatus.observedGeneration",
     "PodCondition.observedGeneration", "GCEPersistentDiskVolumeSource.partition",
-    "AWSElasticBlockStoreVolumeSource.partition",
+    "AWSElasticBlockStoreVolumeSource.partition", "Event.count", "EventSeries.count", "Status.code",
+    "StatusDetails.retryAfterSeconds",
 }  # fmt: skip
 POINTER_STRINGS = {
     "AppArmorProfile.localhostProfile", "CSIVolumeSource.fsType", "ClusterTrustBundleProjection.name",
-    "ClusterTrustBundleProjection.signerName", "Container.restartPolicy", "CronJobSpec.timeZone",
+    "ClusterTrustBundleProjection.signerName", "Container.restartPolicy", "CronJobSpec.timeZone", "DeleteOptions.propagationPolicy",
     "EphemeralContainer.restartPolicy", "GRPCAction.service", "HostPathVolumeSource.type", "JobSpec.completionMode",
-    "JobSpec.managedBy", "JobSpec.podReplacementPolicy", "JobStatus.failedIndexes", "Lifecycle.stopSignal",
+    "Event.reportingComponent", "Event.reportingInstance", "JobSpec.managedBy", "JobSpec.podReplacementPolicy", "JobStatus.failedIndexes", "LeaseSpec.holderIdentity", "LeaseSpec.preferredHolder", "LeaseSpec.strategy", "Lifecycle.stopSignal",
     "PersistentVolumeClaimSpec.storageClassName", "PersistentVolumeClaimSpec.volumeAttributesClassName",
     "PersistentVolumeClaimSpec.volumeMode", "PodDNSConfigOption.value",
     "PodFailurePolicyOnExitCodesRequirement.containerName", "PodResourceClaim.resourceClaimName",
     "PodResourceClaim.resourceClaimTemplateName", "PodSchedulingGroup.podGroupName",
     "PodSecurityContext.fsGroupChangePolicy",
     "PodSecurityContext.seLinuxChangePolicy", "PodSecurityContext.supplementalGroupsPolicy",
-    "PodSpec.hostnameOverride", "PodSpec.preemptionPolicy", "PodSpec.runtimeClassName",
+    "PodSpec.hostnameOverride", "Preconditions.resourceVersion", "Preconditions.uid", "PodSpec.preemptionPolicy", "PodSpec.runtimeClassName",
     "SeccompProfile.localhostProfile", "SecurityContext.procMount", "SuccessPolicyRule.succeededIndexes",
     "TopologySpreadConstraint.nodeAffinityPolicy", "TopologySpreadConstraint.nodeTaintsPolicy",
     "TypedLocalObjectReference.apiGroup", "TypedObjectReference.apiGroup", "TypedObjectReference.namespace",
@@ -78,7 +86,7 @@ def json_type(owner: str, name: str, declared: str, required: bool) -> str:
     if declared == "object":
         return "IntOrString" if f"{owner}.{name}" in INT_OR_STRING else "any"
     if declared == "datetime":
-        return "Time"
+        return "MicroTime" if name in MICRO_TIMES else "Time"
     if declared in ("str", "int", "bool"):
         return scalar_type(owner, name, declared, required)
     return go_name(declared)
@@ -96,19 +104,30 @@ def scalar_type(owner: str, name: str, declared: str, required: bool) -> str:
     return number if f"{owner}.{name}" in PLAIN_INTS else "*" + number
 
 
-def collect(models: Any, model: str, found: dict[str, dict[str, str]]) -> None:
-    """Add the fields of a model, and of all it mentions, to `found`."""
+def collect(models: Any, model: str, found: dict[str, dict[str, str]], texts: dict[str, dict[str, Any]]) -> None:
+    """Add the fields of a model, and of all it mentions, to `found`, and what is said of them to `texts`."""
     name = go_name(model)
     if name in found:
         return
     cls = getattr(models, model)
     required = required_fields(cls)
     fields = found[name] = {}
+    said: dict[str, str] = {}
+    texts[name] = {"required": sorted(cls.attribute_map[attribute] for attribute in required), "fields": said}
     for attribute, declared in sorted(cls.openapi_types.items(), key=lambda item: cls.attribute_map[item[0]]):
         field = cls.attribute_map[attribute]
         fields[field] = json_type(name, field, declared, attribute in required)
+        if text := description(cls, attribute):
+            said[field] = text
         for mentioned in re.findall(r"\b(?:Core|Batch)?V\d\w*", declared):
-            collect(models, mentioned, found)
+            collect(models, mentioned, found, texts)
+
+
+def description(cls: Any, attribute: str) -> str:
+    """What the API reference says of a field: the middle paragraph of its getter's docstring."""
+    text: str = (getattr(cls, attribute).__doc__ or "").replace("  # noqa: E501", "")
+    said = text.split("\n\n", 1)[1].split(":return:")[0] if "\n\n" in text else ""
+    return said.strip()
 
 
 def required_fields(cls: Any) -> set[str]:
@@ -122,16 +141,21 @@ def required_fields(cls: Any) -> set[str]:
 
 
 def main() -> None:
-    """Write the file."""
+    """Write the files."""
     client = importlib.import_module("kubernetes.client")
     version: str = client.__version__
     if not version.startswith("36."):
         sys.exit(f"this needs kubernetes 36.x (Kubernetes 1.36), found {version}")
     found: dict[str, dict[str, str]] = {}
+    texts: dict[str, dict[str, Any]] = {}
     for root in ROOTS:
-        collect(client.models, root, found)
+        collect(client.models, root, found, texts)
     lines = [f"  {json.dumps(name)}: {json.dumps(found[name])}" for name in sorted(found)]
     OUT.write_text('{"kubernetes": "1.36", "types": {\n' + ",\n".join(lines) + "\n}}\n", encoding="utf-8")
+    lines = [f"  {json.dumps(name)}: {json.dumps(texts[name])}" for name in sorted(texts)]
+    source = "API reference of Kubernetes 1.36 (Apache-2.0, The Kubernetes Authors), as its Python client quotes it"
+    head = f'{{"source": {json.dumps(source)}, "types": {{\n'
+    TEXT_OUT.write_text(head + ",\n".join(lines) + "\n}}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

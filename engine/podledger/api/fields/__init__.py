@@ -46,7 +46,11 @@ NAMED_STRINGS: Final = {
     "uid": "types.UID",
 }
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d([.,]\d+)?([Zz]|[+-]\d\d:\d\d)")
-GO_TIME_LAYOUT: Final = "2006-01-02T15:04:05Z07:00"
+# Go's name of the layout, which its messages show, and ours.
+TIME_LAYOUTS: Final = {
+    "Time": ("2006-01-02T15:04:05Z07:00", "%Y-%m-%dT%H:%M:%SZ"),
+    "MicroTime": ("2006-01-02T15:04:05.000000Z07:00", "%Y-%m-%dT%H:%M:%S.%fZ"),
+}
 MAX_SHOWN: Final = 60
 """How many characters of a wrong value a message shows."""
 
@@ -146,9 +150,9 @@ class Inspection:
                 return self.quantity(str(value), path)
             case "Quantity", _:
                 return self.quantity(json.dumps(value, default=str), path)
-            case "Time", str():
-                return self.time(value, path)
-            case "Time", _:
+            case ("Time" | "MicroTime"), str():
+                return self.time(declared, value, path)
+            case ("Time" | "MicroTime"), _:
                 message = f"json: cannot unmarshal {json_kind(value)} into Go value of type string"
                 self.refuse(path, f"must be a time, is {shown(value)}", message)
             case "IntOrString", str():
@@ -170,15 +174,15 @@ class Inspection:
             self.refuse(path, f"{shown(text)} is no quantity such as 500m or 128Mi", str(error))
             return None
 
-    def time(self, text: str, path: str) -> str | None:
-        """A timestamp as Kubernetes stores it: UTC, whole seconds."""
+    def time(self, declared: str, text: str, path: str) -> str | None:
+        """A timestamp as Kubernetes stores it: UTC, whole seconds or, a MicroTime, with microseconds."""
+        layout, shape = TIME_LAYOUTS[declared]
         try:
             if RFC3339.fullmatch(text):
-                time = datetime.fromisoformat(text.upper()).astimezone(UTC)
-                return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+                return datetime.fromisoformat(text.upper()).astimezone(UTC).strftime(shape)
         except (ValueError, OverflowError):
             pass
-        message = f'parsing time "{text}" as "{GO_TIME_LAYOUT}": cannot parse "{text}" as "2006"'
+        message = f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "2006"'
         self.refuse(path, f"{shown(text)} is no time such as 2026-01-31T12:00:00Z", message)
         return None
 

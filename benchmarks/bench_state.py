@@ -240,7 +240,7 @@ async def _idle(size: IdleSize, seed: int) -> Measured:
             Controller(cluster, log, clock=clock, seed="seed") as controller,
         ):
             job = await cluster.submit(make_job(NAME, size.pods, size.pods))
-            await _until_ready(cluster, size.pods)
+            await _until_ready(cluster, controller, job)
             before = await _settled(cluster, log)
             with stopwatch() as elapsed:
                 await anyio.sleep(size.seconds)
@@ -251,13 +251,15 @@ async def _idle(size: IdleSize, seed: int) -> Measured:
     return Measured({"idle": writes, "idle/cpu": elapsed.cpu_s / elapsed.wall_s * 1000}, digest_of(said))
 
 
-async def _until_ready(cluster: LocalCluster, pods: int) -> None:
-    """Wait until the Job's status says that all its pods are ready."""
-    async with cluster.watch() as changes:
+async def _until_ready(cluster: LocalCluster, controller: Controller, job: Job) -> None:
+    """Wait until the Job's status says that all its pods are ready. Raises what ends the controller meanwhile."""
+    async with anyio.create_task_group() as tasks, cluster.watch() as changes:
+        tasks.start_soon(controller.wait, job.key)
         async for batch in changes:
-            for change in batch:
-                if isinstance(change, Seen) and isinstance(change.object, Job) and change.object.status.ready == pods:
-                    return
+            seen = [change.object for change in batch if isinstance(change, Seen)]
+            if any(isinstance(each, Job) and each.status.ready == job.spec.parallelism for each in seen):
+                tasks.cancel_scope.cancel()
+                return
 
 
 async def _settled(cluster: LocalCluster, log: SqliteLog) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from podledger.job import event as ev
 from podledger.job.decision import decide, proceed
 from podledger.log.codec import GENESIS, StoredBatch, check_link, decode_batch
 from podledger.log.memory import MemoryLedger
-from podledger.projection import Projection
+from podledger.projection import Projection, decode_projection, encode_projection
 from tests.simulation.cluster_oracle import violated
 
 __all__ = ["LogOracle"]
@@ -37,6 +37,18 @@ class LogOracle:
         while self._rows_read < len(rows):
             self._read(rows[self._rows_read])
             self._rows_read += 1
+
+    def at_rest(self) -> None:
+        """Folding again, from zero or from any kept snapshot, gives the same bytes."""
+        self.check()
+        ours = encode_projection(self.projection)
+        starts = [Projection(), *(decode_projection(each.body) for each in self._ledger.snapshots.get(STREAM, []))]
+        for start in starts:
+            began = start.position
+            for row in self._ledger.rows.get(STREAM, []):
+                start.apply_all(decode_batch(row, began).events if row.last > began else ())
+            if encode_projection(start) != ours:
+                violated(f"folded from position {began}, the state at {self._position} is another one")
 
     def _read(self, row: StoredBatch) -> None:
         check_link(row, STREAM, self._position, self.chain)

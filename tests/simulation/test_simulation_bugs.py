@@ -8,24 +8,21 @@ from collections.abc import Callable
 
 import pytest
 
-from podledger.api.job import Job
-from podledger.api.pod import Pod
-from podledger.controller import Controller
+from podledger.freshness import Freshness
 from podledger.job import decision
 from podledger.job.shares import rebuild
 from podledger.job.state import Step
 from podledger.log.stream import StreamEnd
-from podledger.ports import Kind, ListEnded
+from podledger.pod_homes import PodHomes
+from podledger.ports import Kind
 from podledger.projection import Projection
-from podledger.reflector import Reflector
+from podledger.schedule import Schedule
 from tests.simulation.cluster_oracle import Violation
 from tests.simulation.loop import RanTooLong, Stuck
 from tests.simulation.world import simulate
 
 # Each bug below is caught within the first third of these.
 SEEDS = range(1, 61)
-# Above every revision that a simulated store reaches.
-NEWEST = 1_000_000_000
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -73,27 +70,30 @@ def ignore_the_epoch(patch: pytest.MonkeyPatch) -> None:
 
 
 def trust_a_stale_list(patch: pytest.MonkeyPatch) -> None:
-    """What an old list does not show is taken for gone."""
-    list_ended, drop_unlisted = Reflector._list_ended, Reflector._drop_unlisted
+    """What an old list does not show is taken for gone, even what is newer than the list."""
+    drop_unlisted = PodHomes.drop_unlisted
 
-    def trusting(self: Reflector, ended: ListEnded, now: float) -> None:
-        self._delivered[ended.kind] = self._projection.revision = 0
-        list_ended(self, ended, now)
+    def dropping(self: PodHomes, is_gone: Callable[[str, int], bool]) -> None:
+        drop_unlisted(self, lambda uid, _version: is_gone(uid, 0))
 
-    def dropping(self: Reflector, kind: Kind, listing: dict[str, Job | Pod], version: int) -> None:
-        drop_unlisted(self, kind, listing, NEWEST)
+    def nothing_known(self: Freshness, kind: Kind) -> int:
+        return 0
 
-    patch.setattr(Reflector, "_list_ended", trusting)
-    patch.setattr(Reflector, "_drop_unlisted", dropping)
+    def nothing_written(self: Freshness, uid: str, version: int) -> bool:
+        return False
+
+    patch.setattr(Freshness, "list_known", nothing_known)
+    patch.setattr(Freshness, "written_after", nothing_written)
+    patch.setattr(PodHomes, "drop_unlisted", dropping)
 
 
 def lose_a_wake_up(patch: pytest.MonkeyPatch) -> None:
     """A Job becomes due earlier than a worker sleeps for, and nobody wakes the worker."""
 
-    def ask(self: Controller, uid: str, at: float) -> None:
+    def ask(self: Schedule, uid: str, at: float) -> None:
         self._due.add(uid, at)
 
-    patch.setattr(Controller, "_ask", ask)
+    patch.setattr(Schedule, "_ask", ask)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def lose_a_wake_up(patch: pytest.MonkeyPatch) -> None:
         (release_before_publishing, "is let go and nothing tells that it counted"),
         (forget_uids_after_restart, "is counted at position|and is in uncounted"),
         (ignore_the_epoch, "under epoch|PositionConflict"),
-        (trust_a_stale_list, "is in uncounted failed again|active pods"),
+        (trust_a_stale_list, "in uncounted|active pods|is counted at"),
         (lose_a_wake_up, "not finished"),
     ],
 )

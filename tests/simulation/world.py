@@ -16,6 +16,7 @@ from podledger.api.job import Job
 from podledger.controller import Controller, ControllerOptions
 from podledger.errors import ControllerStopped, LogUnavailable, StaleEpoch
 from podledger.job.command import Command
+from podledger.job.snapshot import encode_state
 from podledger.log.memory import MemoryLedger
 from podledger.ports import Outcome
 from podledger_adapters.local import LocalCluster
@@ -79,6 +80,7 @@ class World:
         )
         self._violation: Violation | None = None
         self._unburied: list[Process] = []
+        self._controller: Controller | None = None
         self._woken = asyncio.Event()
         self._logged: object = None
         loop.watch_steps(self._check_log)
@@ -134,6 +136,8 @@ class World:
         if before != self._ends():
             violated(f"revision and log position went from {before} to {self._ends()} at rest")
         self.cluster_oracle.at_rest()
+        self.log_oracles[-1].at_rest()
+        self._require_live_state()
         process.life.die("the run is over")
         await self._bury_all()
 
@@ -168,6 +172,7 @@ class World:
             seed=f"seed {self.seed} ledger {len(self.log_oracles)}",
             options=self._options,
         )
+        self._controller = controller
         async with controller:
             life.recovering = False
             for job in self.scenario.jobs:
@@ -230,6 +235,14 @@ class World:
         if head is not self._logged:
             self._logged = head
             self.log_oracles[-1].check()
+
+    def _require_live_state(self) -> None:
+        """What the controller believes is the fold of its log."""
+        assert self._controller is not None
+        folded = self.log_oracles[-1].projection.states
+        for state in self._controller.states():
+            if encode_state(state) != encode_state(folded[state.uid]):
+                violated(f"the controller believes {state}, the log says {folded[state.uid]}")
 
     def _rule_of(self, uid: str) -> str:
         return next((oracle.rules[uid] for oracle in self.log_oracles if uid in oracle.rules), "")

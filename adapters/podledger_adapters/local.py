@@ -4,11 +4,10 @@
 store is `store/perform.py`; how pods are run is `nodes/`.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import anyio
 from msgspec.structs import replace
@@ -16,6 +15,7 @@ from msgspec.structs import replace
 from podledger.api.job import Job, JobKey, JobSpec
 from podledger.api.kubernetes_event import KubernetesEvent
 from podledger.api.pod import Pod
+from podledger.background import Background
 from podledger.clock import VirtualClock
 from podledger.errors import ClusterError
 from podledger.job.command import Command
@@ -53,9 +53,8 @@ class LocalCluster:
         self.hands = ManualNode(store)
         """Hands that move pods as a kubelet would: for a cluster without a node."""
         self._recorder = EventRecorder(store, clock)
-        self._task: asyncio.Task[None] | None = None
-        self._leave = anyio.Event()
-        self._failure: BaseException | None = None
+        self._started = anyio.Event()
+        self._background = Background("local cluster", self._run, self._ended, error=ClusterError)
 
     @classmethod
     def simulated(
@@ -83,56 +82,37 @@ class LocalCluster:
     # ---- running -----------------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        if self._task is not None:
+        if self._started.is_set():
             raise RuntimeError("a LocalCluster is entered once; make another one")
-        started = anyio.Event()
-        # A task of its own, since a task group must be left by the task that entered it, and fixtures do otherwise.
-        self._task = asyncio.get_running_loop().create_task(self._run(started), name="podledger local cluster")
-        self._task.add_done_callback(lambda _: started.set())
-        await started.wait()
-        self._require_running()
+        self._background.start()
+        await self._started.wait()
+        self._background.check()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        assert self._task is not None
-        self._leave.set()
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait([self._task])
-        if self._failure is not None and error is None:
-            raise self._stopped()
-        if self._failure is None:
+        await self._background.stop()
+        if self._background.failure is None:
             await self.store.durable()
+        elif error is None:
+            self._background.check()
 
-    async def _run(self, started: anyio.Event) -> None:
+    async def _run(self) -> None:
+        keepers = (GarbageCollector(self.store), PodGarbageCollector(self.store), TrackingCleanup(self.store))
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(keep_house, self.store, keepers)
+            if self.node is not None:
+                await tasks.start(Kubelet(self.store, self.node).run)
+            self._started.set()
+
+    def _ended(self) -> None:
+        """Called when the background has ended: nobody waits for what will not come."""
+        self._started.set()
         try:
-            async with anyio.create_task_group() as tasks:
-                keepers = (
-                    GarbageCollector(self.store),
-                    PodGarbageCollector(self.store),
-                    TrackingCleanup(self.store),
-                )
-                await tasks.start(keep_house, self.store, keepers)
-                if self.node is not None:
-                    await tasks.start(Kubelet(self.store, self.node).run)
-                started.set()
-                await self._leave.wait()
-                tasks.cancel_scope.cancel()
-        except Exception as error:
-            self._failure = _only(error)
-            self.store.fail(self._stopped())
-
-    def _stopped(self) -> ClusterError:
-        error = ClusterError(f"the local cluster stopped: {self._failure}")
-        error.__cause__ = self._failure
-        return error
-
-    def _require_running(self) -> None:
-        if self._failure is not None:
-            raise self._stopped()
-        if self._task is None or self._task.done():
-            raise ClusterError("the local cluster does not run; use it inside `async with cluster:`")
+            self._background.check()
+        except ClusterError as error:
+            self.store.fail(error)
 
     # ---- the Cluster port --------------------------------------------------------------------------------------
 
@@ -143,13 +123,13 @@ class LocalCluster:
     @asynccontextmanager
     async def watch(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
         """List and watch Jobs and pods. One that fell too far behind is given the lists again."""
-        self._require_running()
+        self._background.check()
         async with aclosing(list_and_watch(self.store)) as changes:
             yield changes
 
     async def perform(self, commands: Sequence[Command]) -> Sequence[Outcome]:
         """Make these calls, in order; see `store/perform.py`. Raises ClusterError when the cluster stopped."""
-        self._require_running()
+        self._background.check()
         with self.store.batch() as batch:
             outcomes = [perform(self.store, self._recorder, batch, command) for command in commands]
         try:
@@ -160,7 +140,7 @@ class LocalCluster:
 
     async def get_job(self, key: JobKey) -> Job | None:
         """The Job as it is now."""
-        self._require_running()
+        self._background.check()
         job = self.store.find(Job, key)
         await self.store.durable()
         return job
@@ -172,7 +152,7 @@ class LocalCluster:
 
         Raises InvalidObject with everything that is wrong, ApiError (AlreadyExists).
         """
-        self._require_running()
+        self._background.check()
         if not job.metadata.namespace:
             job = replace(job, metadata=replace(job.metadata, namespace="default"))
         with self.store.batch() as batch:
@@ -185,7 +165,7 @@ class LocalCluster:
 
         `change` gets the spec as it is now. Raises ApiError (NotFound), InvalidObject.
         """
-        self._require_running()
+        self._background.check()
         with self.store.batch() as batch:
             updated = batch.modify(Job, key, lambda job: replace(job, spec=change(job.spec)))
         await batch.durable()
@@ -193,28 +173,28 @@ class LocalCluster:
 
     async def delete_job(self, key: JobKey, *, propagation: Propagation = "Background") -> None:
         """Delete a Job: with its pods (Background, Foreground: pods first), or without (Orphan). Raises ApiError."""
-        self._require_running()
+        self._background.check()
         with self.store.batch() as batch:
             batch.delete(Job, key, DeleteOptions(propagation=propagation))
         await batch.durable()
 
     async def list_jobs(self, namespace: str | None = None) -> Sequence[Job]:
         """The Jobs of a namespace, by default of all, by namespace and name."""
-        self._require_running()
+        self._background.check()
         jobs = self.store.table(Job).sorted(namespace)
         await self.store.durable()
         return jobs
 
     async def list_pods(self, job_uid: str) -> Sequence[Pod]:
         """The pods that name this Job as an owner, oldest first."""
-        self._require_running()
+        self._background.check()
         pods = self.store.table(Pod).dependents(job_uid)
         await self.store.durable()
         return pods
 
     async def kubernetes_events(self, key: JobKey) -> Sequence[KubernetesEvent]:
         """What was told about a Job of this name in the last hour, oldest first."""
-        self._require_running()
+        self._background.check()
         now = self.store.timestamp()
         events = [
             event
@@ -233,7 +213,7 @@ class LocalCluster:
 
         Raises ApiError: NotFound, or BadRequest where the container is not known or has not started.
         """
-        self._require_running()
+        self._background.check()
         stored = self.store.find(Pod, (namespace, pod))
         if stored is None:
             raise not_found(RESOURCES[Pod], pod)
@@ -261,11 +241,3 @@ def _container(pod: Pod, wanted: str) -> str:
     if wanted and wanted not in every:
         raise ApiError(400, "BadRequest", f"container {wanted} is not valid for pod {name}")
     return wanted or regular[0]
-
-
-def _only(error: BaseException) -> BaseException:
-    """The one failure inside nested groups of one."""
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    group = cast(BaseExceptionGroup[BaseException], error)
-    return _only(group.exceptions[0]) if len(group.exceptions) == 1 else group

@@ -16,10 +16,20 @@ __all__ = ["Background"]
 
 
 class Background:
-    """Runs `main` until stopped; `name` says in messages what has stopped. `on_end` is called when it has ended."""
+    """Runs `main` until stopped; `name` says in messages what has stopped. `on_end` is called when it has ended.
 
-    def __init__(self, name: str, main: Callable[[], Awaitable[None]], on_end: Callable[[], None]) -> None:
-        self._name, self._main, self._on_end = name, main, on_end
+    `error` is what callers are told with that it does not run.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        main: Callable[[], Awaitable[None]],
+        on_end: Callable[[], None],
+        *,
+        error: type[PodledgerError] = ControllerStopped,
+    ) -> None:
+        self._name, self._main, self._on_end, self._error = name, main, on_end, error
         self._task: asyncio.Task[None] | None = None
         self._scope = anyio.CancelScope()
         self._failure: BaseException | None = None
@@ -45,13 +55,13 @@ class Background:
         return self._failure
 
     def check(self) -> None:
-        """Raise ControllerStopped if it does not run (any more), with its failure as the cause."""
+        """Raise `error` if it does not run (any more), with its failure as the cause."""
         if self._failure is not None:
-            raise ControllerStopped(f"the {self._name} stopped: {_said(self._failure)}") from self._failure
+            raise self._error(f"the {self._name} stopped: {_said(self._failure)}") from self._failure
         if self._ended.is_set():
-            raise ControllerStopped(f"the {self._name} has stopped")
+            raise self._error(f"the {self._name} has stopped")
         if self._task is None:
-            raise ControllerStopped(f"the {self._name} does not run; use it inside `async with`")
+            raise self._error(f"the {self._name} does not run; use it inside `async with`")
 
     async def wait_ended(self) -> None:
         """Wait until it has ended, for whatever reason."""

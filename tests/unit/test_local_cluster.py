@@ -55,11 +55,13 @@ async def test_it_may_be_left_by_another_task_than_entered_it() -> None:
     await loop.create_task(cluster.__aenter__())
     assert (await cluster.submit(new_job())).metadata.uid
     await loop.create_task(cluster.__aexit__(None, None, None))
-    with pytest.raises(ClusterError, match="does not run"):
+    with pytest.raises(ClusterError, match="the local cluster has stopped"):
         await cluster.list_jobs()
 
 
-async def test_it_is_entered_once() -> None:
+async def test_it_is_entered_once_and_used_only_inside() -> None:
+    with pytest.raises(ClusterError, match="use it inside `async with`"):
+        await LocalCluster.manual().list_jobs()
     async with LocalCluster.manual() as cluster:
         with pytest.raises(RuntimeError, match="entered once"):
             await cluster.__aenter__()
@@ -75,7 +77,7 @@ async def test_a_failure_of_the_node_is_raised_by_the_next_call_by_watches_and_o
         await cluster.perform(creates(job, 1))
         with pytest.raises(ClusterError, match="no more processes"):
             await drain(changes)
-    with pytest.raises(ClusterError, match="the local cluster stopped: no more processes") as caught:
+    with pytest.raises(ClusterError, match="the local cluster stopped: OSError: no more processes") as caught:
         await cluster.get_job(KEY)
     assert isinstance(caught.value.__cause__, OSError)
     with pytest.raises(ClusterError, match="no more processes"):

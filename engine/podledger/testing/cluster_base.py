@@ -14,7 +14,20 @@ from podledger.job.command import Command, CreatePod
 from podledger.job.names import FINALIZER, INTENT_ANNOTATION, PODLEDGER_CONTROLLER
 from podledger.ports import Change, Cluster, Created, Outcome
 
-__all__ = ["ClusterDriver", "ClusterTests", "create_pod", "owned_pod", "owner_reference", "sample_job", "take_until"]
+__all__ = [
+    "ANNOTATION",
+    "ClusterDriver",
+    "ClusterTests",
+    "create_pod",
+    "current",
+    "only",
+    "orphan_pod",
+    "owned_pod",
+    "owner_reference",
+    "perform_one",
+    "sample_job",
+    "take_until",
+]
 
 PATIENCE_S = 60.0
 """A guard against hanging only: nothing is judged by how long it took."""

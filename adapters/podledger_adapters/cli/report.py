@@ -20,7 +20,7 @@ from podledger_adapters.cli.stopping import StopReason
 from podledger_adapters.cli.summary import FailedPod, list_document, summary_lines
 from podledger_adapters.cli.writer import write_all
 
-__all__ = ["Ending", "last_failure", "print_ending"]
+__all__ = ["Ending", "last_failure", "print_ending", "resume_command"]
 
 LAST_LINES = 10
 """How many lines of a failed pod's log are told again."""

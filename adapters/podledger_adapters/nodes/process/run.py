@@ -70,6 +70,8 @@ class NodeRun:
         self._root, self._settings, self._on_end = root, settings, on_end
         self._spawner, self._wake_fd = spawner, wake_fd
         self._pods: dict[str, _Known] = {}
+        # Of pods that ended no more is kept than that, until they are forgotten.
+        self._ended: set[str] = set()
         self._changed: set[str] = set()
         self._again: dict[str, float] = {}
         self._ready: list[PodReport] = []
@@ -81,8 +83,7 @@ class NodeRun:
         self._loop = asyncio.get_running_loop()
 
     def __repr__(self) -> str:
-        done = sum(each.done for each in self._pods.values())
-        return f"<NodeRun {len(self._pods)} pods, {done} done, {len(self._changed)} changed>"
+        return f"<NodeRun {len(self._pods)} running, {len(self._ended)} ended, {len(self._changed)} changed>"
 
     @classmethod
     @asynccontextmanager
@@ -123,7 +124,7 @@ class NodeRun:
         if not self._settings.survive:
             # The closed pipe has told the shims; they need a moment to end their pods.
             with anyio.move_on_after(SHUTDOWN_S):
-                for known in self._pods.values():
+                for known in list(self._pods.values()):
                     await self._until_ended(known)
 
     async def _until_ended(self, known: _Known) -> None:
@@ -147,7 +148,7 @@ class NodeRun:
             data = os.read(self._wake_fd, 1 << 16)
             if len(data) == 1 << 16:
                 # It was full, so some shim may not have got its line in.
-                self._changed.update(uid for uid, known in self._pods.items() if not known.done)
+                self._changed.update(self._pods)
             self._changed.update(data.decode(errors="replace").split())
         self._wake()
 
@@ -202,7 +203,7 @@ class NodeRun:
     def _take(self, sighting: Sighting) -> PodReport | None:
         """Learn from a sighting; what to report, if anything."""
         known = self._pods.get(sighting.uid)
-        if known is None or known.done:
+        if known is None:
             if sighting.pidfd >= 0:
                 os.close(sighting.pidfd)
             return None
@@ -215,14 +216,19 @@ class NodeRun:
         known.started, self._spawner_ends = True, 0
         status = pod_status(known.spec, sighting.state, self._settings.facts.ip)
         if sighting.state["done"]:
-            known.done, known.reported = True, None
-            self._unwatch(known)
-            self._on_end(sighting.uid)
+            self._end(known)
         elif status == known.reported:
             return None
         else:
             known.reported = status
         return PodReport(sighting.uid, status)
+
+    def _end(self, known: _Known) -> None:
+        known.done = True
+        self._unwatch(known)
+        del self._pods[known.record.uid]
+        self._ended.add(known.record.uid)
+        self._on_end(known.record.uid)
 
     async def _settle(self, uids: Sequence[str]) -> None:
         """Pods with neither record nor shim: request a shim, or give up where that was done."""
@@ -238,7 +244,7 @@ class NodeRun:
             await to_thread.run_sync(record_refusal, known.record, known.spec, reason, message)
         except OSError as error:
             state = none_ran(known.spec, reason, f"{message}; {error}", time.time())
-            known.done = True
+            self._end(known)
             status = pod_status(known.spec, state, self._settings.facts.ip)
             self._ready.append(PodReport(known.record.uid, status))
         self._changed.add(known.record.uid)
@@ -261,7 +267,7 @@ class NodeRun:
         self._spawner = await to_thread.run_sync(Spawner, self._root)
         self._spawner_ended = False
         self._loop.add_reader(self._spawner.end_fd, self._on_spawner_end)
-        await self._spawn([known for known in self._pods.values() if not known.started and not known.done])
+        await self._spawn([known for known in self._pods.values() if not known.started])
 
     # ---- what the port asks for -------------------------------------------------------------------------------
 
@@ -274,7 +280,7 @@ class NodeRun:
         new: list[_Known] = []
         for pod in pods:
             uid = pod.metadata.uid
-            if uid in self._pods:
+            if uid in self._pods or uid in self._ended:
                 continue
             if not _UID.fullmatch(uid):
                 raise InputError(f"pod {pod.metadata.name}: uid {uid!r} cannot be the name of a directory")
@@ -296,18 +302,17 @@ class NodeRun:
 
     async def stop(self, stops: Sequence[StopPod]) -> None:
         """As `Node.stop`."""
-        asked = [
-            (known.record, stop.grace_s) for stop in stops if (known := self._pods.get(stop.uid)) and not known.done
-        ]
+        asked = [(known.record, stop.grace_s) for stop in stops if (known := self._pods.get(stop.uid)) is not None]
         if asked:
             await to_thread.run_sync(request_stops, asked)
 
     async def forget(self, uids: Sequence[str]) -> None:
         """As `Node.forget`."""
-        gone = [known for uid in uids if (known := self._pods.get(uid)) is not None]
-        await self.stop([StopPod(known.record.uid, 0) for known in gone])
-        for known in gone:
+        live = [known for uid in uids if (known := self._pods.get(uid)) is not None]
+        await self.stop([StopPod(known.record.uid, 0) for known in live])
+        for known in live:
             await self._until_ended(known)
             self._unwatch(known)
-            self._pods.pop(known.record.uid, None)
-        await to_thread.run_sync(remove_records, [known.record for known in gone])
+        gone = [uid for uid in uids if self._pods.pop(uid, None) is not None or uid in self._ended]
+        self._ended.difference_update(gone)
+        await to_thread.run_sync(remove_records, [PodRecord(str(self._root), uid) for uid in gone])

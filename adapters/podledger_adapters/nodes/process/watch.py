@@ -6,6 +6,7 @@ noticed.
 """
 
 import os
+import sys
 import time
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -71,11 +72,13 @@ def _close(record: PodRecord, spec: ShimSpec) -> PodState | None:
 
 def _open_pidfd(pid: int) -> tuple[int, float]:
     """A pidfd, or -1 and when to look again: only Linux has them, and they count as open files."""
+    if sys.platform != "linux":
+        return -1, POLL_S
     try:
         return os.pidfd_open(pid), POLL_S
     except ProcessLookupError:
         return -1, LINGER_S
-    except (AttributeError, OSError):
+    except OSError:
         return -1, POLL_S
 
 

@@ -12,6 +12,9 @@ __all__ = [
     "CLONE_NEWUSER",
     "LINUX",
     "MS_BIND",
+    "MS_NODEV",
+    "MS_NOEXEC",
+    "MS_NOSUID",
     "MS_PRIVATE",
     "MS_RDONLY",
     "MS_REC",
@@ -39,6 +42,9 @@ CLONE_NEWUSER = 0x10000000
 _MNT_DETACH = 2
 # include/uapi/linux/mount.h
 MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
 MS_REMOUNT = 32
 MS_BIND = 4096
 MS_REC = 16384

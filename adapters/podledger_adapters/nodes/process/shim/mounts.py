@@ -14,6 +14,9 @@ from .linux import (
     CLONE_NEWNS,
     CLONE_NEWUSER,
     MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
     MS_PRIVATE,
     MS_RDONLY,
     MS_REC,
@@ -137,7 +140,7 @@ def _make_target(source: str, target: str) -> None:
 
 def _kept_flags(path: str) -> int:
     """What a remount in a user namespace must not take off: nosuid, nodev, noexec have the same bits in both calls."""
-    return os.statvfs(path).f_flag & (os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC)
+    return os.statvfs(path).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 
 def _build_root(root: str, missing: Iterable[str]) -> None:

@@ -123,6 +123,36 @@ async def test_while_the_disk_stays_bad_every_append_says_so_and_reads_go_on(tmp
         assert await log.append("main", gone(1, 2), expected_position=2, epoch=epoch, batch_id="x") == 3
 
 
+async def test_a_foreign_lock_is_waited_for_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("podledger.log.file.BUSY_TIMEOUT_S", 0.02)
+    path = tmp_path / "ledger.db"
+    async with SqliteLog.open(path) as log:
+        epoch, _ = await append_all(log, [gone(2)])
+        foreign = sqlite3.connect(path, isolation_level=None)
+        foreign.execute("BEGIN IMMEDIATE")
+        append = partial(log.append, "main", gone(1, 2), expected_position=2, epoch=epoch, batch_id="x")
+        with pytest.raises(LogUnavailable, match="another program holds the ledger locked"):
+            await append()
+        assert await events_of(log) == gone(2)
+        foreign.execute("ROLLBACK")
+        foreign.close()
+        assert await append() == 3
+
+
+async def test_a_long_reader_holds_up_no_append(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    async with SqliteLog.open(path) as log:
+        await append_all(log, [gone(2)])
+        reader = sqlite3.connect(path, isolation_level=None)
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT position FROM stream").fetchall() == [(2,)]
+        for _ in range(3):
+            await append_at(log, (await log.heads())["main"].position)
+        assert reader.execute("SELECT position FROM stream").fetchall() == [(2,)]
+        reader.close()
+        assert (await log.heads())["main"].position == 5
+
+
 async def test_objects_written_before_a_failure_must_be_loaded_again(tmp_path: Path, disk: Disk) -> None:
     async with SqliteLog.open(tmp_path / "ledger.db") as log:
         objects = log.objects()
@@ -171,7 +201,7 @@ async def test_a_change_by_another_hand_is_noticed(tmp_path: Path) -> None:
 
 async def append_at(log: SqliteLog, position: int) -> None:
     epoch, _ = await log.take("main", "again")
-    await log.append("main", gone(1, position), expected_position=position, epoch=epoch, batch_id="again")
+    await log.append("main", gone(1, position), expected_position=position, epoch=epoch, batch_id=f"{epoch}:{position}")
 
 
 async def _position(path: Path) -> int:

@@ -178,6 +178,8 @@ class SqliteLog:
 
     async def heads(self) -> dict[str, Head]:
         """The durable end of every stream, by name."""
+        if self._writer is not None and self._open:
+            return dict(self._writer.heads)
         return await self._call(load_heads)
 
     async def cluster(self) -> str | None:
@@ -193,11 +195,7 @@ class SqliteLog:
         return f"<SqliteLog {self.path} {state}{'' if self._writer else ' readonly'}>"
 
     async def _durable_end(self, stream: str) -> int:
-        if self._writer is not None and self._open:
-            heads = self._writer.heads
-        else:
-            heads = await self.heads()
-        return heads.get(stream, Head()).position
+        return (await self.heads()).get(stream, Head()).position
 
     def _require_writer(self) -> Writer:
         if self._writer is None:

@@ -6,7 +6,7 @@ Rules for one file are in `tidy.py`.
 import ast
 from collections.abc import Iterator, Sequence
 
-from tests.repository.tree import PythonFile
+from tests.repository.tree import ROOT, PythonFile
 
 __all__ = ["dead_modules", "missing_names", "unlisted_names"]
 
@@ -22,9 +22,19 @@ def imports_of(file: PythonFile) -> Iterator[tuple[str, str, int]]:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, "", node.lineno
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        elif isinstance(node, ast.ImportFrom):
+            module = ".".join(part for part in (_base(file, node.level), node.module or "") if part)
             for alias in node.names:
-                yield node.module, alias.name, node.lineno
+                yield module, alias.name, node.lineno
+
+
+def _base(file: PythonFile, level: int) -> str:
+    """The package that a relative import of this level starts from, "" for an absolute one."""
+    if not level:
+        return ""
+    parts = file.module.split(".")
+    up = level - 1 if file.path.stem == "__init__" else level
+    return ".".join(parts[: len(parts) - up])
 
 
 def dead_modules(files: Sequence[PythonFile]) -> Iterator[str]:
@@ -36,16 +46,24 @@ def dead_modules(files: Sequence[PythonFile]) -> Iterator[str]:
             targets = {module, f"{module}.{name}"}
             # What only tests import is dead, unless it is itself part of the tests.
             imported |= {target for target in targets if target.startswith("tests.")} if is_test else targets
-        # A module may also be named by a string: started with `-m` as a pod's shim is, or imported when it is used.
-        strings = (node.value for node in ast.walk(file.tree) if isinstance(node, ast.Constant))
-        imported |= {text.partition(":")[0] for text in strings if isinstance(text, str)}
+        imported |= _named_by_strings(file)
     for file in files:
-        stem = file.path.stem
-        if stem in ENTRY_NAMES or stem.startswith(ENTRY_PREFIXES) or file.path.parts[0] == "examples":
+        by_name = file.path.stem in ENTRY_NAMES or file.path.stem.startswith(ENTRY_PREFIXES) or _is_script(file)
+        if by_name or file.path.parts[0] == "examples" or file.module.startswith(FOR_USERS):
             continue
-        if file.module in imported or file.module.startswith(FOR_USERS) or _is_script(file):
-            continue
-        yield f"{file.at(1)}: nobody imports {file.module}: use it or remove it"
+        if not imported & {file.module, str(file.path), f"{file.path.parent}/ {file.path.stem}"}:
+            yield f"{file.at(1)}: nobody imports {file.module}: use it or remove it"
+
+
+def _named_by_strings(file: PythonFile) -> set[str]:
+    """Modules may be named by strings: where they are imported late, by path, or by name in a folder below."""
+    named: set[str] = set()
+    below = [path for path in (ROOT / file.path.parent).iterdir() if path.is_dir()] if file.in_package else []
+    for node in ast.walk(file.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            named.add(node.value.partition(":")[0])
+            named |= {f"{folder.relative_to(ROOT)}/ {node.value}" for folder in below}
+    return named
 
 
 def missing_names(files: Sequence[PythonFile]) -> Iterator[str]:

@@ -20,7 +20,14 @@ from tests.store_objects import (
 
 from podledger.api.job import Job, JobStatus
 from podledger.api.meta import ObjectMeta
-from podledger.api.pod import Pod, PodStatus
+from podledger.api.pod import (
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStateTerminated,
+    ContainerStatus,
+    Pod,
+    PodStatus,
+)
 from podledger.clock import VirtualClock
 from podledger.errors import InvalidObject
 from podledger_adapters.store import ApiError, ObjectStore
@@ -210,6 +217,37 @@ def test_a_pod_is_bound_once_and_not_while_it_is_deleted() -> None:
     held = create(store, new_pod("held", finalizers=["example.com/f"]))
     write(store, lambda batch: batch.delete(Pod, key_of(held)))
     assert "is being deleted, cannot be assigned to a host" in str(refusal(lambda: bound(store, held)))
+
+
+def test_a_pods_spec_is_fixed_but_for_a_few_fields() -> None:
+    store = new_store()
+    pod = create(store, new_pod("p"))
+
+    def with_base(**fields: object) -> Pod:
+        return replace(pod, spec=replace(pod.spec, base={**pod.spec.base, **fields}))
+
+    with pytest.raises(InvalidObject, match="pod updates may not change fields other than"):
+        write(store, lambda batch: batch.update(with_base(restartPolicy="Always")))
+    updated = write(store, lambda batch: batch.update(with_base(activeDeadlineSeconds=9)))
+    assert updated.spec.base["activeDeadlineSeconds"] == 9
+    assert updated.metadata.generation == 2
+
+
+def test_a_container_that_ended_for_good_does_not_run_again() -> None:
+    store = new_store()
+    pod = create(store, new_pod("p"))
+
+    def running(state: ContainerState) -> Pod:
+        status = PodStatus(phase="Running", container_statuses=(ContainerStatus(name="main", state=state),))
+        stored = store.find(Pod, key_of(pod))
+        assert stored is not None
+        return replace(stored, status=status)
+
+    ended = running(ContainerState(terminated=ContainerStateTerminated(exit_code=1)))
+    write(store, lambda batch: batch.update(ended, subresource="status"))
+    again = running(ContainerState(running=ContainerStateRunning()))
+    with pytest.raises(InvalidObject, match="may not be transitioned to non-terminated state"):
+        write(store, lambda batch: batch.update(again, subresource="status"))
 
 
 def test_no_finalizer_joins_an_object_that_is_being_deleted() -> None:

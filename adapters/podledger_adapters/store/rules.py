@@ -19,6 +19,8 @@ from podledger.api.validation import (
     validate_job_update,
     validate_metadata_update,
     validate_pod,
+    validate_pod_status_update,
+    validate_pod_update,
     validate_status_update,
 )
 from podledger.errors import InvalidObject
@@ -75,11 +77,17 @@ def prepare_update(old: StoredObject, new: StoredObject, subresource: str) -> St
             _refuse(new, validate_job_update(new, old))
             return _counted_up(old, new)
         case Pod(), Pod() if subresource == "status":
-            _check_metadata(old, new)
-            return replace(new, spec=old.spec)
+            new = replace(new, spec=old.spec)
+            _refuse(new, validate_pod_status_update(new, old))
+            return new
         case Pod(), Pod():
-            _check_metadata(old, new)
-            return _counted_up(old, replace(new, status=old.status))
+            new = replace(new, status=old.status)
+            if new.spec is old.spec:
+                _check_metadata(old, new)
+                return new
+            new = with_pod_defaults(new)
+            _refuse(new, validate_pod_update(new, old))
+            return _counted_up(old, new)
         case _:
             _check_metadata(old, new)
             return new

@@ -14,6 +14,7 @@ __all__ = [
     "decide_finish",
     "failed_index_count",
     "failed_total",
+    "may_fail_index",
     "succeeded_total",
 ]
 

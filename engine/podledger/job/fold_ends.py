@@ -8,6 +8,7 @@ __all__ = ["close_index", "finalizer_gone", "forget_if_done", "intent_settled", 
 
 
 def finalizer_gone(state: JobState, event: ev.PodFinalizerGone | ev.PodReleased) -> None:
+    """The tracking finalizer is off: nothing holds the pod for counting any more."""
     pod = state.pods.get(event.pod)
     if pod is None or not pod.finalizer:
         return

@@ -93,10 +93,13 @@ class LocalCluster:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._background.stop()
-        if self._background.failure is None:
+        try:
+            if self._background.failure is not None:
+                self._background.check()
             await self.store.durable()
-        elif error is None:
-            self._background.check()
+        except ClusterError:
+            if error is None:
+                raise
 
     async def _run(self) -> None:
         keepers = (GarbageCollector(self.store), PodGarbageCollector(self.store), TrackingCleanup(self.store))

@@ -136,6 +136,15 @@ async def test_a_pod_that_outruns_its_own_deadline_fails() -> None:
     assert watching.reports[-1].status.reason == "DeadlineExceeded"
 
 
+async def test_a_pod_whose_node_is_lost_fails_with_a_disruption_and_without_exit_codes() -> None:
+    watching = Watching(Workload(duration_s=(5, 5), disruption_probability=1.0))
+    seen = await watching.run([pod("a", restartPolicy="OnFailure")])
+    assert seen[-1] == (5.0, "uid-a", "Failed", None)
+    condition = watching.reports[-1].status.condition("DisruptionTarget")
+    assert condition is not None
+    assert (condition.status, condition.reason) == ("True", "DeletionByPodGC")
+
+
 @pytest.mark.parametrize(
     ("stop_s", "graces", "end"),
     [

@@ -125,6 +125,14 @@ def test_an_event_whose_object_was_removed_is_made_anew() -> None:
     assert recording.told == [("same", 2)]
 
 
+def test_a_recorder_that_begins_anew_leaves_earlier_events_alone() -> None:
+    recording = Recording()
+    recording.record("before")
+    recording.recorder = EventRecorder(recording.store, recording.clock)
+    recording.record("after")
+    assert recording.told == [("before", 1), ("after", 1)]
+
+
 def test_events_of_a_recreated_job_are_events_of_another_job() -> None:
     recording = Recording()
     recording.record("same")

@@ -16,7 +16,8 @@ class PodRun(Struct, frozen=True):
 
     The pod is Running after `start_s`, Ready after `ready_s` more (None: never), and its containers exit `duration_s`
     after they started with `exit_code`. When told to stop they exit with `stop_exit_code` after `stop_s`, or are killed
-    (exit code 137) when the grace period ends first.
+    (exit code 137) when the grace period ends first. A `disrupted` run does not end by itself: after `duration_s` its
+    node is lost, and the pod becomes Failed with the condition DisruptionTarget and no exit code.
     """
 
     duration_s: float = 0.0
@@ -25,6 +26,7 @@ class PodRun(Struct, frozen=True):
     ready_s: float | None = 0.0
     stop_s: float = 0.0
     stop_exit_code: int = 143
+    disrupted: bool = False
 
 
 class Draws:
@@ -52,12 +54,14 @@ Behaviour = Callable[[Pod, Draws], PodRun]
 class Workload(Struct, frozen=True):
     """The usual behaviour: durations drawn evenly between two bounds, failures by chance or by index.
 
-    `failing_indexes` are completion indexes whose pods always fail; any pod fails with `failure_probability`.
+    `failing_indexes` are completion indexes whose pods always fail; any pod fails with `failure_probability`, and
+    loses its node with `disruption_probability`.
     """
 
     duration_s: tuple[float, float] = (0.0, 0.0)
     start_s: tuple[float, float] = (0.0, 0.0)
     failure_probability: float = 0.0
+    disruption_probability: float = 0.0
     failing_indexes: frozenset[int] = frozenset()
     exit_code: int = 1
 
@@ -66,10 +70,12 @@ class Workload(Struct, frozen=True):
         failed = self.failure_probability > 0 and draws.random() < self.failure_probability
         if self.failing_indexes and completion_index(pod) in self.failing_indexes:
             failed = True
+        disrupted = self.disruption_probability > 0 and draws.random() < self.disruption_probability
         return PodRun(
             duration_s=_between(self.duration_s, draws),
             start_s=_between(self.start_s, draws),
             exit_code=self.exit_code if failed else 0,
+            disrupted=disrupted,
         )
 
 

@@ -12,7 +12,7 @@ from itertools import count
 
 import anyio
 
-from podledger.api.pod import Pod
+from podledger.api.pod import Pod, PodStatus
 from podledger.ports import Clock, PodReport, StopPod
 from podledger_adapters.nodes.behaviour import Behaviour, Draws, PodRun, Workload, completion_index
 from podledger_adapters.nodes.simulated_status import StatusWriter
@@ -190,6 +190,9 @@ class SimulatedNode:
 
     def _exit(self, running: _Running, now: float) -> None:
         """The containers exited by themselves: the restart policy says whether that is the pod's end."""
+        if running.run.disrupted:
+            self._over(running, self._statuses.disrupted(running.pod.spec.base, running.started_s, now))
+            return
         policy, code = running.pod.spec.restart_policy, running.run.exit_code
         if policy == "Always" or (policy == "OnFailure" and code):
             running.restarts += 1
@@ -208,9 +211,11 @@ class SimulatedNode:
         self._end(running, now, KILLED, late=True)
 
     def _end(self, running: _Running, now: float, code: int, *, late: bool = False) -> None:
-        uid = running.pod.metadata.uid
         base, restarts = running.pod.spec.base, running.restarts
-        status = self._statuses.ended(base, running.started_s, now, code, restarts=restarts, late=late)
+        self._over(running, self._statuses.ended(base, running.started_s, now, code, restarts=restarts, late=late))
+
+    def _over(self, running: _Running, status: PodStatus) -> None:
+        uid = running.pod.metadata.uid
         del self._running[uid]
         self._tell(PodReport(uid, status))
         self._tell_followers(uid)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from podledger.api.pod import (
     ContainerState,
     ContainerStateRunning,
@@ -81,6 +83,22 @@ class StatusWriter:
             container_statuses=_statuses(base.get("containers", ()), state, ready=False, restarts=restarts),
         )
         return self._remember(key, base, status)
+
+    def disrupted(self, base: _Base, started_s: float, now: float) -> PodStatus:
+        """The node is gone, as Kubernetes' pod garbage collector says it: nobody saw how the containers ended."""
+        key = (id(base), "disrupted", int(started_s), int(now))
+        if (made := self._made.get(key)) is not None:
+            return made[1]
+        target = PodCondition(
+            type="DisruptionTarget",
+            status="True",
+            reason="DeletionByPodGC",
+            message="PodGC: node no longer exists",
+            last_transition_time=_time(now),
+        )
+        running = self.running(base, started_s, now, ready=False)
+        conditions = (*_conditions(now, "ContainersNotReady"), target)
+        return self._remember(key, base, replace(running, phase="Failed", conditions=conditions))
 
     def _remember(self, key: tuple[object, ...], base: _Base, status: PodStatus) -> PodStatus:
         if len(self._made) >= REMEMBERED:

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from podledger.api.job import Job
+from podledger.api.job import Job, JobKey
 from podledger.api.kubernetes_event import EventSource, KubernetesEvent, ObjectReference
 from podledger.api.meta import ObjectMeta
 from podledger.job.command import RecordEvent
@@ -120,7 +120,7 @@ class EventRecorder:
         written = self._written.recall(key)
         stamp = self._store.timestamp()
         if written is None:
-            written = self._written.remember(key, _Written(self._name(command.key.name, now), 1, stamp))
+            written = self._written.remember(key, _Written(self._free_name(command.key, now), 1, stamp))
         else:
             written.count += 1
         bucket_key = (command.job, command.type)
@@ -183,7 +183,10 @@ class EventRecorder:
                 return
             batch.delete(KubernetesEvent, (oldest.metadata.namespace, oldest.metadata.name))
 
-    def _name(self, about: str, now: float) -> str:
-        """`<object>.<nanoseconds in hexadecimal>`, each one only once."""
-        self._last_ns = max(int(now * 1e9), self._last_ns + 1)
-        return f"{about}.{self._last_ns:016x}"
+    def _free_name(self, about: JobKey, now: float) -> str:
+        """`<object>.<nanoseconds in hexadecimal>`, each one only once, also where a clock begins anew."""
+        while True:
+            self._last_ns = max(int(now * 1e9), self._last_ns + 1)
+            name = f"{about.name}.{self._last_ns:016x}"
+            if self._store.find(KubernetesEvent, (about.namespace, name)) is None:
+                return name

@@ -10,9 +10,9 @@ to another Kubernetes release:
 The client's models say which fields there are and which are objects, lists and maps. What they leave out (the client
 knows one `int` and one `str`) stands in the tables below, taken from the documented Go types of k8s.io/api.
 
-Notation of a type in the file: `int32 int64 bool string Time MicroTime Quantity IntOrString any`, the name of another type of the
-file, `[]T` or `map[]T`. A leading `*` marks a scalar that may be set to its zero value on purpose (a pointer in Go, or
-a field that is always written); without it Kubernetes drops a zero value.
+Notation of a type in the file: `int32 int64 bool string Time MicroTime Quantity IntOrString any`, the name of
+another type of the file, `[]T` or `map[]T`. A leading `*` marks a scalar that may be set to its zero value on purpose
+(a pointer in Go, or a field that is always written); without it Kubernetes drops a zero value.
 """
 
 import importlib
@@ -32,8 +32,9 @@ TEXT_OUT = ROOT / "adapters" / "podledger_adapters" / "server" / "openapi" / "ap
 
 INT64 = {
     "activeDeadlineSeconds", "deletionGracePeriodSeconds", "expirationSeconds", "fsGroup", "generation",
-    "gracePeriodSeconds", "observedGeneration", "remainingItemCount", "runAsGroup", "runAsUser", "seconds", "startingDeadlineSeconds", "supplementalGroups",
-    "terminationGracePeriodSeconds", "tolerationSeconds", "gid", "uid",
+    "gracePeriodSeconds", "observedGeneration", "remainingItemCount", "runAsGroup", "runAsUser", "seconds",
+    "startingDeadlineSeconds", "supplementalGroups", "terminationGracePeriodSeconds", "tolerationSeconds", "gid",
+    "uid",
 }  # fmt: skip
 QUANTITIES = {
     "allocatedResources", "capacity", "divisor", "limits", "overhead", "requests", "sizeLimit",
@@ -53,20 +54,22 @@ PLAIN_INTS = {
 }  # fmt: skip
 POINTER_STRINGS = {
     "AppArmorProfile.localhostProfile", "CSIVolumeSource.fsType", "ClusterTrustBundleProjection.name",
-    "ClusterTrustBundleProjection.signerName", "Container.restartPolicy", "CronJobSpec.timeZone", "DeleteOptions.propagationPolicy",
-    "EphemeralContainer.restartPolicy", "GRPCAction.service", "HostPathVolumeSource.type", "JobSpec.completionMode",
-    "Event.reportingComponent", "Event.reportingInstance", "JobSpec.managedBy", "JobSpec.podReplacementPolicy", "JobStatus.failedIndexes", "LeaseSpec.holderIdentity", "LeaseSpec.preferredHolder", "LeaseSpec.strategy", "Lifecycle.stopSignal",
+    "ClusterTrustBundleProjection.signerName", "Container.restartPolicy", "CronJobSpec.timeZone",
+    "DeleteOptions.propagationPolicy", "EphemeralContainer.restartPolicy", "GRPCAction.service",
+    "HostPathVolumeSource.type", "JobSpec.completionMode", "Event.reportingComponent", "Event.reportingInstance",
+    "JobSpec.managedBy", "JobSpec.podReplacementPolicy", "JobStatus.failedIndexes", "LeaseSpec.holderIdentity",
+    "LeaseSpec.preferredHolder", "LeaseSpec.strategy", "Lifecycle.stopSignal",
     "PersistentVolumeClaimSpec.storageClassName", "PersistentVolumeClaimSpec.volumeAttributesClassName",
     "PersistentVolumeClaimSpec.volumeMode", "PodDNSConfigOption.value",
     "PodFailurePolicyOnExitCodesRequirement.containerName", "PodResourceClaim.resourceClaimName",
     "PodResourceClaim.resourceClaimTemplateName", "PodSchedulingGroup.podGroupName",
-    "PodSecurityContext.fsGroupChangePolicy",
-    "PodSecurityContext.seLinuxChangePolicy", "PodSecurityContext.supplementalGroupsPolicy",
-    "PodSpec.hostnameOverride", "Preconditions.resourceVersion", "Preconditions.uid", "PodSpec.preemptionPolicy", "PodSpec.runtimeClassName",
-    "SeccompProfile.localhostProfile", "SecurityContext.procMount", "SuccessPolicyRule.succeededIndexes",
-    "TopologySpreadConstraint.nodeAffinityPolicy", "TopologySpreadConstraint.nodeTaintsPolicy",
-    "TypedLocalObjectReference.apiGroup", "TypedObjectReference.apiGroup", "TypedObjectReference.namespace",
-    "VolumeMount.mountPropagation", "VolumeMount.recursiveReadOnly", "WindowsSecurityContextOptions.gmsaCredentialSpec",
+    "PodSecurityContext.fsGroupChangePolicy", "PodSecurityContext.seLinuxChangePolicy",
+    "PodSecurityContext.supplementalGroupsPolicy", "PodSpec.hostnameOverride", "Preconditions.resourceVersion",
+    "Preconditions.uid", "PodSpec.preemptionPolicy", "PodSpec.runtimeClassName", "SeccompProfile.localhostProfile",
+    "SecurityContext.procMount", "SuccessPolicyRule.succeededIndexes", "TopologySpreadConstraint.nodeAffinityPolicy",
+    "TopologySpreadConstraint.nodeTaintsPolicy", "TypedLocalObjectReference.apiGroup",
+    "TypedObjectReference.apiGroup", "TypedObjectReference.namespace", "VolumeMount.mountPropagation",
+    "VolumeMount.recursiveReadOnly", "WindowsSecurityContextOptions.gmsaCredentialSpec",
     "WindowsSecurityContextOptions.gmsaCredentialSpecName", "WindowsSecurityContextOptions.runAsUserName",
     "ISCSIVolumeSource.initiatorName", "AzureDiskVolumeSource.fsType", "ScaleIOVolumeSource.protectionDomain",
 }  # fmt: skip

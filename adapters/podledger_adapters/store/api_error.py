@@ -3,6 +3,7 @@
 Violations of validation (422) are `podledger.errors.InvalidObject`; `status_body` writes both.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from podledger.errors import ClusterError, InvalidObject, PodledgerError
@@ -12,14 +13,24 @@ __all__ = ["ApiError", "Expired", "StoreUnavailable", "already_exists", "conflic
 
 
 class ApiError(PodledgerError):
-    """A refusal. `code` is the HTTP status, `reason` Kubernetes' CamelCase word for it (NotFound, Conflict, ...)."""
+    """A refusal. `code` is the HTTP status, `reason` Kubernetes' CamelCase word for it (NotFound, Conflict, ...).
+
+    `details`, where given, are the Status' details as they are; else they name `resource` and `name`.
+    """
 
     def __init__(
-        self, code: int, reason: str, message: str, *, resource: Resource | None = None, name: str = ""
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        *,
+        resource: Resource | None = None,
+        name: str = "",
+        details: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.code, self.reason, self.message = code, reason, message
-        self.resource, self.name = resource, name
+        self.resource, self.name, self.details = resource, name, details
         self.stale_uid = False
         """Whether it was refused since another object has the name by now."""
 
@@ -67,7 +78,9 @@ def status_body(error: ApiError | InvalidObject) -> dict[str, Any]:
         code, reason, message = error.code, error.reason, error.message
         if error.resource is not None:
             details = {"name": error.name, "group": error.resource.group, "kind": error.resource.plural}
-    body |= {"message": message, "reason": reason}
-    if details := {key: value for key, value in details.items() if value}:
+    body |= {"message": message, "reason": reason} if reason else {"message": message}
+    if isinstance(error, ApiError) and error.details is not None:
+        body["details"] = dict(error.details)
+    elif details := {key: value for key, value in details.items() if value}:
         body["details"] = details
     return body | {"code": code}

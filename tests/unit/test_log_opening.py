@@ -181,6 +181,7 @@ async def test_a_log_that_could_not_be_opened_frees_its_lock(tmp_path: Path) -> 
         ("UPDATE batch SET chain = zeroblob(32) WHERE last = 2", 1),
         ("UPDATE batch SET digests = zeroblob(32) WHERE last = 4", 3),
         ("UPDATE batch SET epoch = 7 WHERE last = 4", 3),
+        ("UPDATE batch SET body = x'9106' WHERE last = 4", 3),
     ],
 )
 async def test_a_log_that_does_not_hold_together_is_refused_with_the_position(

@@ -27,6 +27,7 @@ __all__ = [
     "GENESIS",
     "StoredBatch",
     "bad_digests",
+    "check_body",
     "check_link",
     "decode_batch",
     "digest",
@@ -79,8 +80,7 @@ def decode_batch(row: StoredBatch, after: int = 0) -> LogBatch:
 
     Raises DamagedLog if the body is not what was written, NewerSchema if it is but holds an event unknown here.
     """
-    if crc32(row.body) != row.checksum:
-        raise DamagedLog(f"stream {row.stream}: the events from position {row.first} on are damaged", row.first)
+    check_body(row)
     try:
         events = _decode_events(row.body)
     except msgspec.DecodeError as error:
@@ -111,13 +111,18 @@ def check_link(row: StoredBatch, stream: str, position: int, chain: bytes) -> No
         raise DamagedLog(f"stream {stream}: the chain breaks at position {row.first}", row.first)
 
 
+def check_body(row: StoredBatch) -> None:
+    """Check that a body is as it was stored last, by its checksum. Raises DamagedLog."""
+    if crc32(row.body) != row.checksum:
+        raise DamagedLog(f"stream {row.stream}: the events from position {row.first} on are damaged", row.first)
+
+
 def bad_digests(row: StoredBatch) -> list[tuple[int, bool]]:
     """The positions in a row whose event is not what was appended, each with whether it is a blank instead.
 
     Raises DamagedLog if the body cannot even be taken apart.
     """
-    if crc32(row.body) != row.checksum:
-        raise DamagedLog(f"stream {row.stream}: the events from position {row.first} on are damaged", row.first)
+    check_body(row)
     parts = split_body(row)
     found: list[tuple[int, bool]] = []
     for offset, part in enumerate(parts):

@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from podledger.errors import DamagedLog
-from podledger.log.codec import GENESIS, check_link
+from podledger.errors import DamagedLog, LogUnavailable
+from podledger.log.codec import GENESIS, check_body, check_link
 from podledger.log.rows import chain_at, load_heads, rows_behind
 from podledger.log.snapshot import newest_good
 from podledger.log.stream import Head
@@ -44,6 +44,7 @@ def _check_tail(connection: sqlite3.Connection, stream: str, head: Head) -> None
     while rows := rows_behind(connection, stream, position, PORTION_BYTES):
         for row in rows:
             check_link(row, stream, position, chain)
+            check_body(row)
             position, chain = row.last, row.chain
     if position != head.position:
         raise DamagedLog(
@@ -60,7 +61,8 @@ def restore_ends(
     """After an I/O error: put the streams' ends back to what was acknowledged, and that durably into the file.
 
     A commit whose sync failed may be found again when the file is opened anew; it was reported as not stored, so what
-    lies behind the known ends goes. Raises `changed(...)` if the file does not even hold what was acknowledged.
+    lies behind the known ends goes. Raises `changed(...)` if the file does not even hold what was acknowledged, and
+    LogUnavailable if it cannot be put in order now.
     """
     connection.execute("BEGIN IMMEDIATE")
     stored = load_heads(connection)
@@ -80,4 +82,6 @@ def restore_ends(
             connection.execute("DELETE FROM stream WHERE name = ?", (stream,))
     connection.execute("COMMIT")
     # What an earlier failed sync left in the page cache may never reach the disk; written anew into the file it does.
-    connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+    busy, in_wal, in_file = connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+    if busy or in_wal != in_file:
+        raise LogUnavailable("the disk reported an error, and a long reader keeps the ledger from being put in order")

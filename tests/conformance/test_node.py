@@ -12,7 +12,7 @@ from tests.system.process_pods import end_all
 from podledger.api import ObjectMeta, Pod, PodSpec
 from podledger.clock import VirtualClock
 from podledger.ports import Node
-from podledger.testing.node import NodeConformance, Workload
+from podledger.testing.node import NodeConformance, SurvivingNodeConformance, Workload
 from podledger_adapters.nodes.behaviour import PodRun
 from podledger_adapters.nodes.process.node import ProcessNode
 from podledger_adapters.nodes.simulated import SimulatedNode
@@ -34,9 +34,7 @@ def pod_named(workload: Workload) -> Pod:
 
 
 @pytest.mark.asyncio
-class TestProcessNode(NodeConformance):
-    survives = True
-
+class TestProcessNode(SurvivingNodeConformance):
     @pytest.fixture(autouse=True)
     def _place(self, tmp_path: Path) -> Iterator[None]:
         self.root = tmp_path / "pods"

@@ -55,7 +55,7 @@ def test_a_plain_pod_has_nothing_against_it() -> None:
             "not limited here",
         ),
         ({"resources": {"limits": {"nvidia.com/gpu": 1}}}, "resources.limits[nvidia.com/gpu]", "none of it"),
-        ({"livenessProbe": {"exec": {"command": ["true"]}}}, "livenessProbe", "--cluster docker"),
+        ({"livenessProbe": {"exec": {"command": ["true"]}}}, "livenessProbe", "leave it out"),
         ({"tty": True}, "tty", "leave it out"),
         ({"volumeDevices": [{"name": "v", "devicePath": "/d"}]}, "volumeDevices", "devices of the machine"),
         (
@@ -96,7 +96,7 @@ def test_what_the_machine_cannot_do_is_refused_only_where_it_is_asked_for() -> N
     mounting = spec({"volumeMounts": [{"name": "v", "mountPath": "/v"}]}, volumes=[{"name": "v", "emptyDir": {}}])
     (fault,) = check_pod_spec(mounting, abilities=USER)
     assert fault.field == "spec.containers[0].volumeMounts"
-    assert fault.message.startswith("Forbidden: the kernel refuses; use the host's paths")
+    assert fault.message.startswith("Forbidden: the kernel refuses; leave it out and use this machine's own paths")
     assert check_pod_spec(spec(), abilities=USER) == []
 
 
@@ -123,9 +123,15 @@ def test_what_has_no_effect_is_listed() -> None:
         securityContext={},
         hostPID=False,
     )
-    assert unused_fields(given, "spec.template.spec") == [
+    assert unused_fields(given, "spec.template.spec", controllers=["cpu"]) == [
         "spec.template.spec.nodeSelector",
         "spec.template.spec.containers[0].image",
         "spec.template.spec.containers[0].ports",
         "spec.template.spec.containers[0].securityContext.capabilities",
     ]
+
+
+def test_a_cpu_limit_has_no_effect_without_a_control_group() -> None:
+    limited = {"containers": [{"name": "main", "command": ["true"], "resources": {"limits": {"cpu": "1"}}}]}
+    assert unused_fields(limited, controllers=["memory"]) == ["spec.containers[0].resources.limits.cpu"]
+    assert unused_fields(limited, controllers=["memory", "cpu"]) == []

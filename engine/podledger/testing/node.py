@@ -25,7 +25,7 @@ import anyio
 from podledger.api.pod import ContainerStateTerminated, Pod, PodStatus
 from podledger.ports import Node, PodReport, StopPod
 
-__all__ = ["NodeConformance", "Workload"]
+__all__ = ["NodeConformance", "SurvivingNodeConformance", "Workload"]
 
 Workload = Literal["succeed", "fail", "stay"]
 """What a pod does: its containers exit 0, or one of them exits otherwise, or it runs until it is stopped."""
@@ -37,9 +37,7 @@ NO_GRACE_S, LONG_GRACE_S = 0, 3600
 
 
 class NodeConformance:
-    """The whole suite. Pods have restartPolicy Never. `survives`: what runs goes on when the node is left."""
-
-    survives = False
+    """What every node does. Pods have restartPolicy Never."""
 
     def open_node(self) -> AbstractAsyncContextManager[Node]:
         """The node under test, not run yet; within one test always the same one, made anew."""
@@ -199,10 +197,12 @@ class NodeConformance:
             assert node.name == node.name.lower() != ""
             assert node.capacity is None or node.capacity > 0
 
+
+class SurvivingNodeConformance(NodeConformance):
+    """The suite for nodes whose pods go on when the node is left, and are found again."""
+
     async def test_left_and_run_again_it_reports_what_it_finds(self) -> None:
         """Pods that survive are the same pods: reported unasked, stopped by their uids, not started again."""
-        if not self.survives:
-            return
         ended, running = self.make_pod("fail"), self.make_pod("stay")
         async with self.open_node() as node, node.run() as reports:
             await node.start([running])

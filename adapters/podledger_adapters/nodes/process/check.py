@@ -4,13 +4,14 @@ It takes a pod spec that Kubernetes would accept and says where this node would 
 command, a volume of a kind that there is none of here, and so on. Each fault names the field and the way out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from podledger.api.field_error import FieldError
 from podledger_adapters.nodes.process.check_container import Abilities, container_faults, forbidden
 from podledger_adapters.nodes.process.host import this_machine
 from podledger_adapters.nodes.process.model import ProcessPodSpec, read_pod_spec
+from podledger_adapters.nodes.process.shim import cgroup
 
 __all__ = ["Abilities", "check_pod_spec", "unused_fields"]
 
@@ -81,8 +82,12 @@ def _faults(base: Mapping[str, Any], spec: ProcessPodSpec, path: str, abilities:
         yield forbidden(f"{path}.os.name", f"{system} programs do not run here")
 
 
-def unused_fields(base: Mapping[str, Any], path: str = "spec") -> list[str]:
-    """The fields that are given and have no effect on processes, to be said once: images, isolation, scheduling."""
+def unused_fields(base: Mapping[str, Any], path: str = "spec", controllers: Collection[str] | None = None) -> list[str]:
+    """The fields that are given and have no effect on processes, to be said once: images, isolation, scheduling.
+
+    `controllers`: for what control groups can be made; None asks this machine.
+    """
+    limits_cpu = "cpu" in (cgroup.controllers() if controllers is None else controllers)
     found = [f"{path}.{name}" for name in _UNUSED_OF_POD if base.get(name) not in _WITHOUT_MEANING]
     found += _unused_security(base, path)
     for kind in ("initContainers", "containers"):
@@ -91,6 +96,9 @@ def unused_fields(base: Mapping[str, Any], path: str = "spec") -> list[str]:
             where = f"{path}.{kind}[{index}]"
             found += [f"{where}.{name}" for name in _UNUSED_OF_CONTAINER if container.get(name)]
             found += _unused_security(container, where)
+            resources: dict[str, dict[str, Any] | None] = container.get("resources") or {}
+            if "cpu" in (resources.get("limits") or {}) and not limits_cpu:
+                found.append(f"{where}.resources.limits.cpu")
     return found
 
 

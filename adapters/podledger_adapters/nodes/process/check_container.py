@@ -53,7 +53,7 @@ def container_faults(
     if abilities.no_mounts and container.volume_mounts:
         yield forbidden(
             f"{path}.volumeMounts",
-            f"{abilities.no_mounts}; use the host's paths in the command, or --cluster docker",
+            f"{abilities.no_mounts}; leave it out and use this machine's own paths in the command",
         )
     for index, mount in enumerate(container.volume_mounts or ()):
         if mount.mount_propagation not in (None, "None"):
@@ -70,7 +70,7 @@ def container_faults(
         ("tty", container.tty),
     ):
         if given:
-            yield forbidden(f"{path}.{field}", "not done for processes; leave it out, or use --cluster docker")
+            yield forbidden(f"{path}.{field}", "not done for processes; leave it out")
     yield from _user_faults(spec, container, path, abilities)
 
 

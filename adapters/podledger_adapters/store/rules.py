@@ -17,6 +17,7 @@ from podledger.api.pod import Pod, PodSpec, PodStatus
 from podledger.api.validation import (
     validate_job,
     validate_job_update,
+    validate_metadata,
     validate_metadata_update,
     validate_pod,
     validate_pod_status_update,
@@ -59,7 +60,9 @@ def prepare_new(new: StoredObject, uid: str, now: datetime) -> StoredObject:
             labels = {**new.metadata.labels, "kubernetes.io/metadata.name": metadata.name}
             return replace(new, metadata=replace(metadata, labels=labels), spec=spec, status=status)
         case _:
-            return replace(new, metadata=metadata)
+            stored = replace(new, metadata=metadata)
+            _refuse(stored, validate_metadata(metadata))
+            return stored
 
 
 def prepare_update(old: StoredObject, new: StoredObject, subresource: str) -> StoredObject:

@@ -146,3 +146,38 @@ async def test_real_sleepers_leave_no_descriptor_behind() -> None:
             await anyio.lowlevel.checkpoint()
             scope.cancel()
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+class LookedAt:
+    """A machine without timerfd: its clocks move when somebody sleeps, and its wall clock may be set meanwhile."""
+
+    def __init__(self, *, set_by: float = 0.0) -> None:
+        self.wall, self.uptime, self.set_by = 1000.0, 50.0, set_by
+        self.sleeps: list[float] = []
+
+    def time(self) -> float:
+        return self.wall
+
+    def monotonic(self) -> float:
+        return self.uptime
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.wall += seconds + self.set_by
+        self.uptime += seconds
+
+
+@pytest.mark.parametrize(
+    ("set_by", "sleeps"),
+    [(0.0, [10.0, 10.0, 5.0]), (-3600.0, [10.0]), (7.0, [10.0]), (0.5, [10.0, 10.0, 4.0])],
+    ids=["left alone", "set back", "set forward", "slewed"],
+)
+async def test_without_timerfd_a_sleeper_looks_now_and_then_whether_the_clock_was_set(
+    monkeypatch: pytest.MonkeyPatch, set_by: float, sleeps: list[float]
+) -> None:
+    machine = LookedAt(set_by=set_by)
+    monkeypatch.setattr("podledger.clock.time", machine)
+    monkeypatch.setattr("podledger.clock.sys.platform", "plan9")
+    monkeypatch.setattr("podledger.clock.anyio.sleep", machine.sleep)
+    await RealClock().sleep_until(1025.0)
+    assert machine.sleeps == sleeps

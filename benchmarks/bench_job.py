@@ -22,9 +22,10 @@ class JobSize(NamedTuple):
     figures=[
         at_least("job-100k", 5000, "pods/s"),
         at_least("job-100k/indexed", 5000, "pods/s, Indexed"),
-        at_most("job-100k/growth", 1.2, "x the cost of a pod among 10,000"),
-        at_most("job-100k/growth-indexed", 1.2, "x the same, Indexed"),
+        at_most("job-100k/growth", 1.2, "x CPU of a pod among 10,000"),
+        at_most("job-100k/growth-indexed", 1.2, "x CPU of a pod, Indexed"),
         figure("job-100k/cpu", "µs CPU a pod"),
+        figure("job-100k/cpu-indexed", "µs CPU a pod, Indexed"),
         figure("job-100k/events", "events a pod"),
     ],
     small=JobSize(2_000, 400, 200),
@@ -35,16 +36,16 @@ def job_100k(size: JobSize, seed: int) -> Measured:
     """One Job of 100,000 pods of zero duration, submitted to finished, SQLite log."""
     values: dict[str, float] = {}
     said: list[str] = []
-    for mode, suffix in (("NonIndexed", ""), ("Indexed", "indexed")):
+    for mode, suffix in (("NonIndexed", ""), ("Indexed", "-indexed")):
         few = _run_one(size.few, size.parallelism, mode, seed)
         ran = _run_one(size.pods, size.parallelism, mode, seed)
-        values[f"job-100k/{suffix}" if suffix else "job-100k"] = size.pods / ran.elapsed.wall_s
-        growth = (ran.elapsed.wall_s / size.pods) / (few.elapsed.wall_s / size.few)
-        values[f"job-100k/growth-{suffix}" if suffix else "job-100k/growth"] = growth
+        rate = "job-100k/indexed" if suffix else "job-100k"
+        values[rate] = size.pods / ran.elapsed.wall_s
+        values[f"job-100k/cpu{suffix}"] = cpu = ran.elapsed.cpu_s / size.pods * 1e6
+        # In CPU time, which other work on the machine disturbs less than it does the wall clock.
+        values[f"job-100k/growth{suffix}"] = cpu / (few.elapsed.cpu_s / size.few * 1e6)
+        values["job-100k/events"] = ran.events / size.pods
         said += [say_status(ran.statuses[0]), say_status(few.statuses[0])]
-        if not suffix:
-            values["job-100k/cpu"] = ran.elapsed.cpu_s / size.pods * 1e6
-            values["job-100k/events"] = ran.events / size.pods
     return Measured(values, digest_of(said))
 
 

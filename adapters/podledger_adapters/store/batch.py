@@ -64,7 +64,7 @@ class Batch:
     def create(self, new: T) -> T:
         """Store a new object; what the server alone decides (uid, times, status) is set, whatever is given.
 
-        Raises ApiError (AlreadyExists, BadRequest), InvalidObject.
+        Raises ApiError (AlreadyExists, InternalError for a resourceVersion), InvalidObject.
         """
         metadata = new.metadata
         if metadata.resource_version:

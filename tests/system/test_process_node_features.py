@@ -197,6 +197,31 @@ async def test_a_sidecar_runs_beside_the_others_and_ends_after_them(node: Proces
     assert strays(pod.metadata.uid) == []
 
 
+@pytest.mark.asyncio
+async def test_a_deaf_sidecar_is_killed_when_an_init_container_failed(node: ProcessNode) -> None:
+    sidecar = shell("trap '' TERM; touch up; while :; do sleep 0.02; done", "side", restartPolicy="Always")
+    failing = shell("while [ ! -e up ]; do sleep 0.02; done; exit 4", "init")
+    pod = make_pod(shell("true"), initContainers=[sidecar, failing], terminationGracePeriodSeconds=1)
+    status = await run_pod(node, pod)
+    assert status.phase == "Failed"
+    assert [end_of(each).exit_code for each in status.init_container_statuses] == [137, 4]
+    assert strays(pod.metadata.uid) == []
+
+
+@pytest.mark.asyncio
+async def test_a_container_that_the_shim_cannot_set_up_ends_the_pod(node: ProcessNode) -> None:
+    pod = make_pod(shell("true"))
+    async with node.run() as reports:
+        # Its log cannot be a directory inside a file.
+        logs = node.logs_directory(pod.metadata.uid)
+        logs.mkdir(parents=True)
+        (logs / "main").write_text("in the way")
+        await node.start([pod])
+        ended = await until_ended(reports, [pod.metadata.uid])
+    assert only_end(ended[pod.metadata.uid]).reason == "StartError"
+    assert "the shim could not start it" in only_end(ended[pod.metadata.uid]).message
+
+
 @needs_mounts
 @pytest.mark.asyncio
 async def test_volumes_are_at_their_mount_path_for_this_pod_alone(node: ProcessNode, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Without root, volumes are mounted in a user namespace. Only the shim is somebody else's, run by the system's Python."""
+"""Without root, volumes are mounted in a user namespace. Only the shim is somebody else, run by the system Python."""
 
 import json
 import os

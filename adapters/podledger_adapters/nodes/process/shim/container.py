@@ -59,11 +59,18 @@ class ContainerRun:
         self.output, output_write = os.pipe()
         self.status, status_write = os.pipe()
         command_read, self._command = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            _become_container(spec, place, self.cgroups, output_write, status_write, command_read)
-        for fd in (output_write, status_write, command_read):
-            os.close(fd)
+        try:
+            self.pid = os.fork()
+        except OSError:
+            for fd in (self.output, self.status, self._command):
+                os.close(fd)
+            raise
+        else:
+            if self.pid == 0:
+                _become_container(spec, place, self.cgroups, output_write, status_write, command_read)
+        finally:
+            for fd in (output_write, status_write, command_read):
+                os.close(fd)
         os.set_blocking(self.output, False)
 
     def command(self, command: bytes) -> None:

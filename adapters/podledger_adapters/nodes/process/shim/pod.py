@@ -35,7 +35,7 @@ class Container:
         self.run: ContainerRun | None = None
         self.backoff = CrashLoopBackOff()
         self.ended = 0.0
-        self.told = False
+        self.told = b""
 
     @property
     def attempts(self) -> int:
@@ -70,7 +70,7 @@ class PodShim:
         if leash is not None:
             self._poller.register(leash, 0)
         self._by_fd: dict[int, Container] = {}
-        self._ending = False
+        self._ending = self._orphaned = False
         self._kill_at = float("inf")
         self._wake_at = float("inf")
         began = time.monotonic()
@@ -80,6 +80,8 @@ class PodShim:
     def run(self) -> None:
         """Run the pod; returns when it is over and that is recorded."""
         self._read_stop()
+        # Podledger may be gone already.
+        self._handle(0)
         self._prepare_volumes()
         while True:
             now = time.monotonic()
@@ -116,8 +118,7 @@ class PodShim:
             if container.exit_code == 0:
                 continue
             if container.exit_code is not None and container.spec["restart_policy"] == "Never":
-                self._ending = True
-                return self._end_containers(now)
+                return self._end_sidecars(now)
             self._start_or_wait(container, now)
             return False
         over = True
@@ -126,10 +127,7 @@ class PodShim:
                 self._start_or_wait(container, now)
                 over = False
             over = over and container.run is None
-        if over:
-            self._ending, self._kill_at = True, now + self._spec["grace_s"]
-            return self._end_containers(now)
-        return False
+        return over and self._end_sidecars(now)
 
     def _wants_run(self, container: Container) -> bool:
         code = container.exit_code
@@ -180,6 +178,8 @@ class PodShim:
             container.run = ContainerRun(container.spec, self._place, state["restarts"])
         except OSError as error:
             self._terminated(container, START_ERROR_CODE, START_ERROR, f"the shim could not start it: {error}")
+            # Nothing will happen that leads on from here.
+            self._wake_at = now
             return False
         for fd in (container.run.status, container.run.output):
             self._by_fd[fd] = container
@@ -197,32 +197,38 @@ class PodShim:
         grace_s = self._spec["grace_s"] if grace_s is None else grace_s
         self._kill_at = min(self._kill_at, time.monotonic() + max(0.0, grace_s))
 
+    def _end_sidecars(self, now: float) -> bool:
+        """All others are over."""
+        self._ending, self._kill_at = True, now + self._spec["grace_s"]
+        return self._end_containers(now)
+
     def _end_containers(self, now: float) -> bool:
         """TERM to the containers, sidecars after all others and last to first; KILL when the grace is over."""
         running = [each for each in self._all if each.run is not None]
         if not running:
             return True
         if now >= self._kill_at:
-            for each in running:
-                if each.run is not None:
-                    each.run.command(KILL)
+            self._tell(running, KILL)
             return False
-        ordinary = [each for each in running if not each.sidecar]
-        for each in ordinary or running[-1:]:
-            if not each.told and each.run is not None:
-                each.told = True
-                each.run.command(TERM)
+        self._tell([each for each in running if not each.sidecar] or running[-1:], TERM)
         self._wake_at = min(self._wake_at, self._kill_at)
         return False
 
+    def _tell(self, containers: list[Container], command: bytes) -> None:
+        """Each command once."""
+        for each in containers:
+            if each.run is not None and each.told != command:
+                each.told = command
+                each.run.command(command)
+
     def _finish(self) -> bool:
-        """Record that all is over; whether that succeeded."""
+        """Record that all is over; whether this is the end of the shim too."""
         while kill_children():
             # Left by a container whose own first process was killed.
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(-1, 0)
         close(self._spec, self._state, time.time())
-        if self._save(durable=True):
+        if self._save(durable=True) or self._orphaned:
             return True
         self._wake_at = time.monotonic() + _RETRY_S
         return False
@@ -237,7 +243,9 @@ class PodShim:
 
     def _wait(self) -> None:
         until = min(self._wake_at, self._deadline)
-        timeout_ms = None if until == float("inf") else max(0.0, until - time.monotonic()) * 1000 + 1
+        self._handle(None if until == float("inf") else max(0.0, until - time.monotonic()) * 1000 + 1)
+
+    def _handle(self, timeout_ms: float | None) -> None:
         for fd, event in self._poller.poll(timeout_ms):
             if fd == self._control:
                 with contextlib.suppress(BlockingIOError):
@@ -246,6 +254,7 @@ class PodShim:
             elif fd == self._leash:
                 if event & (select.POLLHUP | select.POLLERR | select.POLLNVAL):
                     self._poller.unregister(fd)
+                    self._orphaned = True
                     self._end("", "", grace_s=min(self._spec["grace_s"], LEASH_GRACE_S))
             else:
                 self._read_container(fd)
@@ -290,7 +299,7 @@ class PodShim:
             reason = "OOMKilled" if run.oom_killed else "Completed" if code == 0 else "Error"
             self._terminated(container, code, reason, run.message)
         container.run = None
-        container.told = False
+        container.told = b""
         if any(each.run is not None for each in self._all) or self._wants_run(container):
             self._save(durable=True)
 

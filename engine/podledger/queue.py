@@ -25,7 +25,8 @@ class DueKeys:
         return len(self._due)
 
     def __repr__(self) -> str:
-        return f"<DueKeys {len(self._due)} due, next at {self.next_at()}>"
+        void = len(self._heap) - len(self._due)
+        return f"<DueKeys {len(self._due)} due, {void} entries void, next at {self.next_at()}>"
 
     def add(self, key: str, at: float) -> bool:
         """Ask for a key at a time; whether that is now its time (False: it was due as early already)."""

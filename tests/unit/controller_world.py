@@ -229,12 +229,12 @@ class MortalLog:
     def read(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch, None]:
         """See `EventLog.read`."""
         self._death.point()
-        return self._log.read(stream, after)  # type: ignore[return-value]  # an async generator, annotated as an iterator
+        return self._log.read(stream, after)
 
     def tail(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch, None]:
         """See `EventLog.tail`."""
         self._death.point()
-        return self._log.tail(stream, after)  # type: ignore[return-value]  # an async generator, annotated as an iterator
+        return self._log.tail(stream, after)
 
     async def put_snapshot(self, stream: str, snapshot: Snapshot) -> None:
         """See `EventLog.put_snapshot`."""

@@ -13,6 +13,7 @@ from podledger.errors import DamagedLog
 from podledger.event import ClusterRewound, EpochTaken, Event, EventsCompacted, StreamRecord, StreamStarted
 from podledger.job import event as ev
 from podledger.job.fold import fold
+from podledger.job.fold_ends import abandon_sync
 from podledger.job.snapshot import decode_state, encode_state
 from podledger.job.state import JobState
 
@@ -157,7 +158,7 @@ def decode_projection(body: bytes) -> Projection:
 
 def _forget_calls(state: JobState) -> None:
     """A new holder cannot know what became of calls under way: creates are asked about again, all else decided anew."""
-    state.intended = None
+    abandon_sync(state)
     state.step = 0
     for intent in state.creating:
         state.unresolved[intent] = 0

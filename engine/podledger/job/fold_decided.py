@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from podledger.job import event as ev
-from podledger.job.fold_ends import close_index, finalizer_gone, forget_if_done, intent_settled, settle
-from podledger.job.shares import enter, leave
+from podledger.job.fold_ends import abandon_sync, finalizer_gone, forget_if_done, intent_settled, settle
+from podledger.job.shares import enter, leave, review_index
 from podledger.job.state import JobState, Phase
 
 __all__ = ["DECIDED_FOLDS"]
@@ -16,7 +16,7 @@ def _create_intended(state: JobState, event: ev.CreateIntended) -> None:
     state.next_ordinal = max(state.next_ordinal, event.ordinal + 1)
     if event.index >= 0:
         state.tally.creating_at[event.index] = None
-        state.tally.free.discard(event.index)
+        review_index(state, event.index)
 
 
 def _pod_counted(state: JobState, event: ev.PodCounted) -> None:
@@ -31,14 +31,15 @@ def _pod_counted(state: JobState, event: ev.PodCounted) -> None:
     if event.as_ == "succeeded":
         if state.indexed:
             state.completed.add(event.index)
-            close_index(state, event.index)
+            state.tally.indexes_changed = True
+            review_index(state, event.index)
         elif event.listed:
             state.uncounted_succeeded[event.pod] = None
     elif event.as_ == "failed":
         state.uncounted_failed[event.pod] = None
         if event.fails_index:
             state.failed_indexes.add(event.index)
-            close_index(state, event.index)
+            review_index(state, event.index)
 
 
 def _pod_retained(state: JobState, event: ev.PodRetained) -> None:
@@ -112,8 +113,7 @@ def _call_failed(state: JobState, event: ev.CallFailed) -> None:
                 state.delete_refused[event.subject] = None
         case "publish":
             # Where the answer was lost, the Job itself will show whether the status was stored.
-            state.intended = None
-            state.aborted = True
+            abandon_sync(state)
         case "let-go" if event.code in (404, 422):  # it went, or is somebody else's: not ours in any case
             pass
         case _:  # adopt, let-go: who the pods are must be settled before anything is counted

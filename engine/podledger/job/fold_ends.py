@@ -1,10 +1,11 @@
 """How the ways of pods, intents and indexes end in the fold: what observations, decisions and answers share."""
 
 from podledger.job import event as ev
-from podledger.job.shares import enter, free_index, leave, review_retained
+from podledger.job.shares import drop, enter, leave, review_index
 from podledger.job.state import JobState, Phase, PodRecord
+from podledger.job.times import to_seconds
 
-__all__ = ["close_index", "finalizer_gone", "forget_if_done", "intent_settled", "settle"]
+__all__ = ["abandon_sync", "finalizer_gone", "forget_if_done", "intent_settled", "settle", "unstage"]
 
 
 def finalizer_gone(state: JobState, event: ev.PodFinalizerGone | ev.PodReleased) -> None:
@@ -16,8 +17,10 @@ def finalizer_gone(state: JobState, event: ev.PodFinalizerGone | ev.PodReleased)
     pod.finalizer = pod.releasing = False
     enter(state, pod)
     settle(state, pod)
-    if not pod.owned and (state.deleting or state.gone or not pod.matches):  # it concerns the Job no more
-        leave(state, pod)
+    if not pod.owned and (
+        state.deleting or state.gone or not pod.matches or pod.terminating
+    ):  # it concerns the Job no more
+        drop(state, pod)
         del state.pods[pod.uid]
         state.unresolved.pop(pod.uid, None)
     else:
@@ -37,7 +40,7 @@ def settle(state: JobState, pod: PodRecord) -> None:
 def forget_if_done(state: JobState, pod: PodRecord) -> None:
     """Keep only the judgement of a pod that ended and that nothing holds any more."""
     if pod.phase >= Phase.SUCCEEDED and not pod.finalizer and pod.owned and pod.matches:
-        leave(state, pod)
+        drop(state, pod)
         del state.pods[pod.uid]
         state.done[pod.uid] = pod.counted or "none"
 
@@ -50,10 +53,22 @@ def intent_settled(state: JobState, intent: ev.CreateIntended | None) -> None:
         state.unresolved.pop(intent.intent, None)
     if intent.index >= 0:
         state.tally.creating_at.pop(intent.index, None)
-        free_index(state, intent.index)
+        review_index(state, intent.index)
 
 
-def close_index(state: JobState, index: int) -> None:
-    """No pod is created for the index again; a failed pod retained for its history may be counted."""
-    state.tally.free.discard(index)
-    review_retained(state, index)
+def abandon_sync(state: JobState) -> None:
+    """The sync under way, if there is one, must not go on: what it rests on has changed, or a write was refused.
+
+    Counts stand, for they are facts; conditions and times that no status ever showed are decided anew.
+    """
+    state.aborted = True
+    state.intended = None
+    unstage(state)
+
+
+def unstage(state: JobState) -> None:
+    """Back to the conditions and times of the published status."""
+    published = state.published
+    state.conditions = list(published.conditions)
+    state.start_s = to_seconds(published.start_time)
+    state.completion_s = to_seconds(published.completion_time)

@@ -5,12 +5,16 @@ from typing import Any
 
 from podledger.api.job import JobCondition, JobStatus
 from podledger.job import event as ev
+from podledger.job.fold_ends import abandon_sync, unstage
 from podledger.job.intervals import parse_intervals
 from podledger.job.shares import rebuild
 from podledger.job.state import JobState
-from podledger.job.times import from_seconds, to_seconds
+from podledger.job.times import from_seconds
 
 __all__ = ["JOB_FOLDS"]
+
+_INTERIM = ("SuccessCriteriaMet", "FailureTarget")
+_OUTCOMES = (*_INTERIM, "Complete", "Failed")
 
 
 def _job_set(state: JobState, event: ev.JobSet) -> None:
@@ -35,6 +39,7 @@ def _job_spec_changed(state: JobState, event: ev.JobSpecChanged) -> None:
         state.failed_indexes.clip(limit)
         for index in [index for index in state.retained if index >= limit]:
             del state.retained[index]
+    abandon_sync(state)
     rebuild(state)
 
 
@@ -54,12 +59,16 @@ def _job_gone(state: JobState, event: ev.JobGone) -> None:
 
 def _job_status_seen(state: JobState, event: ev.JobStatusSeen) -> None:
     state.resource_version = event.resource_version
-    state.intended = None
+    if event.status == state.intended:  # our own write, seen before its answer came
+        _published(state)
+        return
+    abandon_sync(state)
     _take_over(state, event.status)
 
 
 def _status_imported(state: JobState, event: ev.StatusImported) -> None:
     state.resource_version = event.resource_version
+    abandon_sync(state)
     status = event.status
     state.succeeded = max(state.succeeded, status.succeeded)
     state.failed = max(state.failed, status.failed)
@@ -91,16 +100,21 @@ def _status_imported(state: JobState, event: ev.StatusImported) -> None:
 
 
 def _take_over(state: JobState, status: JobStatus) -> None:
-    """Make a status that the cluster holds the published one: its conditions stand, ours it lacks are yet to come."""
-    theirs = {condition.type for condition in status.conditions}
-    state.conditions = [*status.conditions, *(ours for ours in state.conditions if ours.type not in theirs)]
-    state.start_s = to_seconds(status.start_time) or (0 if state.is_true("Suspended") else state.start_s)
-    state.completion_s = to_seconds(status.completion_time) or state.completion_s
+    """Make a status that the cluster holds the published one: its conditions stand.
+
+    An outcome that was published once and is in it no more (a cluster restored from a backup) is published again.
+    """
+    ours = [known for known in state.published.conditions if known.type in _INTERIM and known.status == "True"]
+    if any(theirs.type in _OUTCOMES and theirs.status == "True" for theirs in status.conditions):
+        ours = []
     _publish(state, status)
+    unstage(state)
+    state.conditions += ours
 
 
 def _publish(state: JobState, status: JobStatus) -> None:
     state.published = status
+    state.tally.indexes_changed = True
     if not status.finished:
         return
     # Nothing of a finished Job is counted any more; only pods that still bear the finalizer are of interest.
@@ -161,8 +175,15 @@ def _status_published(state: JobState, event: ev.StatusPublished) -> None:
     if state.intended is None:  # the watch was faster: the Job was seen with this status, and perhaps changed since
         return
     state.resource_version = event.resource_version
+    _published(state)
+
+
+def _published(state: JobState) -> None:
+    """The status intended last is stored."""
     status, state.intended = state.intended, None
-    _publish(state, status)
+    if status is not None:
+        _publish(state, status)
+        state.tally.indexes_changed = False
 
 
 def _nothing(state: JobState, event: ev.JobEvent) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from podledger.job import event as ev
 from podledger.job.failure import judge_failure
 from podledger.job.fold_ends import finalizer_gone, forget_if_done, intent_settled, settle
-from podledger.job.shares import enter, leave
+from podledger.job.shares import drop, enter, leave
 from podledger.job.state import JobState, Phase, PodRecord, Standing
 
 __all__ = ["SEEN_FOLDS"]
@@ -136,12 +136,12 @@ def _pod_gone(state: JobState, event: ev.PodGone) -> None:
     pod = state.pods.pop(event.pod, None)
     if pod is None:
         return
-    leave(state, pod)
+    drop(state, pod)
     settle(state, pod)
     state.unresolved.pop(event.pod, None)
     if pod.index >= 0 and state.retained.get(pod.index) == pod.uid:
         del state.retained[pod.index]
-    if event.orphaned and pod.finalizer:  # it still bears our finalizer, which somebody must take off
+    if event.orphaned:  # it may be adopted again, or still bears our finalizer, which somebody must take off
         pod.owned = False
         state.pods[event.pod] = pod
         enter(state, pod)

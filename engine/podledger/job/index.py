@@ -1,5 +1,7 @@
 """Indexed Jobs: which indexes the next pods take, and which failed pod keeps an index's history (job-semantics 5)."""
 
+from itertools import islice
+
 from podledger.job.finish import may_fail_index
 from podledger.job.state import JobState, PodRecord
 
@@ -8,14 +10,7 @@ __all__ = ["has_observed_holder", "next_indexes", "retained_pods"]
 
 def next_indexes(state: JobState, missing: int) -> list[int]:
     """The first free indexes, ascending, at most `missing`: not completed, failed, held, or being created."""
-    tally, taken = state.tally, list[int]()
-    for index in tally.free if missing > 0 else ():
-        if index in tally.new_indexes or index in tally.new_failed_indexes:
-            continue
-        taken.append(index)
-        if len(taken) == missing:
-            break
-    return taken
+    return list(islice(state.tally.free, max(0, missing)))
 
 
 def has_observed_holder(state: JobState, index: int, seen_order: int) -> bool:

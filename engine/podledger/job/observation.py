@@ -118,8 +118,7 @@ def observe_pod(state: JobState, pod: Pod) -> list[ev.JobEvent]:
         events.append(_created(job, pod, owned, held))
         known = PodRecord(uid, meta.name, 0, 0, 0, finalizer=held, owned=owned)
     elif known.owned and not owned:
-        # With another controller it is that one's business, finalizer and all.
-        return [ev.PodGone(job, uid, meta.controller() is None)]
+        return _lost(state, known, meta, matches=matches, held=held)
     elif owned and not known.owned:
         events.append(ev.PodAdopted(job, uid, meta.resource_version))
         if not held:
@@ -130,6 +129,19 @@ def observe_pod(state: JobState, pod: Pod) -> list[ev.JobEvent]:
     _observe_progress(events, job, known, pod, named)
     if known.finalizer and not held and known.owned == owned:
         events.append(ev.PodFinalizerGone(job, uid))
+    return events
+
+
+def _lost(state: JobState, known: PodRecord, meta: ObjectMeta, *, matches: bool, held: bool) -> list[ev.JobEvent]:
+    """A pod that is no longer ours. With another controller it is that one's business, finalizer and all."""
+    job, uid = state.uid, known.uid
+    events: list[ev.JobEvent] = []
+    if known.finalizer and not held:
+        events.append(ev.PodFinalizerGone(job, uid))
+    orphaned = meta.controller() is None and (held or _may_adopt(state, meta, matches))
+    events.append(ev.PodGone(job, uid, orphaned))
+    if orphaned and matches != known.matches:
+        events.append(ev.PodMatchChanged(job, uid, matches))
     return events
 
 

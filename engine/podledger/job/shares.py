@@ -1,13 +1,14 @@
 """A pod's share of its Job's tally: put in when the pod is known, taken out before it changes or goes.
 
-`enter` and `leave` are each other's inverse: whatever one adds, the other takes away. `rebuild` makes the tally anew
-from all pods, for the rare change that moves every share (a new spec, a loaded snapshot); it comes to the same tally.
+`enter` and `leave` are each other's inverse: whatever one adds, the other takes away; `drop` is the leave that no
+enter follows. `rebuild` makes the tally anew from all pods, for the rare change that moves every share (a new spec, a
+loaded snapshot); it comes to the same tally.
 """
 
 from podledger.job.state import JobState, Phase, PodRecord, Standing
 from podledger.job.tally import Tally
 
-__all__ = ["enter", "free_index", "leave", "rebuild", "review_retained"]
+__all__ = ["drop", "enter", "leave", "rebuild", "review_index"]
 
 
 def enter(state: JobState, pod: PodRecord) -> None:
@@ -17,6 +18,8 @@ def enter(state: JobState, pod: PodRecord) -> None:
         tally.foreign[pod.uid] = None
         if pod.releasing:
             tally.releasing[pod.uid] = None
+        if pod.index >= 0:
+            review_index(state, pod.index)
         return
     standing = pod.standing
     if standing != Standing.ENDED:
@@ -24,8 +27,8 @@ def enter(state: JobState, pod: PodRecord) -> None:
     if pod.finalizer:
         tally.tracked[pod.uid] = None
         _enter_pending(state, pod)
-    if state.retained:
-        review_retained(state, pod.index)
+    if pod.index >= 0:
+        review_index(state, pod.index)
 
 
 def _enter_live(state: JobState, pod: PodRecord, standing: Standing) -> None:
@@ -39,13 +42,10 @@ def _enter_live(state: JobState, pod: PodRecord, standing: Standing) -> None:
             tally.ready += 1
         if held:
             tally.holders.setdefault(pod.index, {})[pod.uid] = None
-            tally.free.discard(pod.index)
         return
     tally.terminating += 1
     if held:
         tally.terminating_at[pod.index] = tally.terminating_at.get(pod.index, 0) + 1
-        if state.waits_for_failed:
-            tally.free.discard(pod.index)
 
 
 def _enter_pending(state: JobState, pod: PodRecord) -> None:
@@ -72,8 +72,15 @@ def _enter_pending(state: JobState, pod: PodRecord) -> None:
         tally.new_succeeded += 1
 
 
+def drop(state: JobState, pod: PodRecord) -> None:
+    """Take a pod out for good: what it stood in the way of is free."""
+    leave(state, pod)
+    if pod.index >= 0:
+        review_index(state, pod.index)
+
+
 def leave(state: JobState, pod: PodRecord) -> None:
-    """Take a pod's share out of the tally."""
+    """Take a pod's share out of the tally, to change it and put it in again."""
     tally = state.tally
     if pod.releasing:
         tally.releasing.pop(pod.uid, None)
@@ -86,8 +93,6 @@ def leave(state: JobState, pod: PodRecord) -> None:
     if pod.finalizer:
         tally.tracked.pop(pod.uid, None)
         _leave_pending(state, pod)
-    if state.retained and state.retained.get(pod.index) != pod.uid:
-        review_retained(state, pod.index)
 
 
 def _leave_live(state: JobState, pod: PodRecord, standing: Standing) -> None:
@@ -104,12 +109,10 @@ def _leave_live(state: JobState, pod: PodRecord, standing: Standing) -> None:
             del holders[pod.uid]
             if not holders:
                 del tally.holders[pod.index]
-                free_index(state, pod.index)
         return
     tally.terminating -= 1
     if held:
         _lower(tally.terminating_at, pod.index)
-        free_index(state, pod.index)
 
 
 def _leave_pending(state: JobState, pod: PodRecord) -> None:
@@ -155,32 +158,40 @@ def _lower(counts: dict[int, int], index: int) -> None:
         counts.pop(index, None)
 
 
-def free_index(state: JobState, index: int) -> None:
-    """Make an index free for a new pod, unless something still stands in the way (job-semantics 5.1)."""
+def review_index(state: JobState, index: int) -> None:
+    """Whether a new pod may take an index (job-semantics 5.1), and whether its retained failed pod may be counted.
+
+    To be called whenever something changed that stands in an index's way.
+    """
     tally = state.tally
     if not state.indexed or not 0 <= index < (state.spec.completions or 0):
         return
-    if index in tally.holders or index in tally.creating_at:
-        return
-    if index in state.completed or index in state.failed_indexes:
-        return
-    if state.waits_for_failed and index in tally.terminating_at:
-        return
-    tally.free.add(index)
+    # A pod that runs or has a result settles both questions the same way; the common cases come first.
+    taken = (
+        index in tally.holders
+        or index in tally.new_indexes
+        or index in state.completed
+        or index in tally.new_failed_indexes
+        or index in state.failed_indexes
+    )
+    if state.retained:
+        _review_retained(state, index, due=taken)
+    if taken or index in tally.creating_at or (state.waits_for_failed and index in tally.terminating_at):
+        tally.free.discard(index)
+    else:
+        tally.free.add(index)
 
 
-def review_retained(state: JobState, index: int) -> None:
-    """Whether the failed pod that keeps this index's history may be counted now: replaced, or its index is closed."""
+def _review_retained(state: JobState, index: int, *, due: bool) -> None:
+    """The failed pod that keeps this index's history may be counted once it is replaced or its index is closed."""
     uid = state.retained.get(index)
     pod = None if uid is None else state.pods.get(uid)
     if pod is None or pod.counted or pod.releasing or not pod.finalizer or not (pod.owned and pod.matches):
         return
-    tally = state.tally
-    closed = index in state.completed or index in state.failed_indexes
-    if closed or index in tally.holders or index in tally.new_indexes or index in tally.new_failed_indexes:
-        tally.pending[pod.uid] = None
+    if due:
+        state.tally.pending[pod.uid] = None
     else:
-        tally.pending.pop(pod.uid, None)
+        state.tally.pending.pop(pod.uid, None)
 
 
 def rebuild(state: JobState) -> None:
@@ -198,4 +209,4 @@ def rebuild(state: JobState) -> None:
     for pod in state.pods.values():
         enter(state, pod)
     for index in state.retained:
-        review_retained(state, index)
+        review_index(state, index)

@@ -23,12 +23,17 @@ def stage_status(state: JobState) -> JobStatus:
         terminating=tally.terminating,
         succeeded=state.completed.size if indexed else state.succeeded,
         failed=state.failed,
-        completed_indexes=state.completed.format() if indexed else "",
+        completed_indexes=_completed_indexes(state) if indexed else "",
         failed_indexes=state.failed_indexes.format() if indexed and state.per_index else None,
         uncounted_terminated_pods=UncountedTerminatedPods(
             succeeded=tuple(state.uncounted_succeeded), failed=tuple(state.uncounted_failed)
         ),
     )
+
+
+def _completed_indexes(state: JobState) -> str:
+    """The string is long where indexes finish in no order, so it is made only if it may have changed."""
+    return state.completed.format() if state.tally.indexes_changed else state.published.completed_indexes
 
 
 def _ready_refused(state: JobState) -> int:

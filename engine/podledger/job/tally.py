@@ -16,7 +16,8 @@ class Tally:
     pods with a result that is not counted yet. `free`: indexes that a new pod may take. `holders`, `terminating_at`:
     active and terminating pods by valid index. `creating_at`: indexes a pod is being created for. `foreign`: pods to
     adopt or to let go, counted nowhere else. `releasing`: pods whose finalizer shall come off. The order within a
-    worklist means nothing: it is another after a restart.
+    worklist means nothing: it is another after a restart. `indexes_changed`: completedIndexes may differ from what is
+    published.
     """
 
     __slots__ = (
@@ -25,6 +26,7 @@ class Tally:
         "foreign",
         "free",
         "holders",
+        "indexes_changed",
         "new_failed",
         "new_failed_indexes",
         "new_ignored",
@@ -55,6 +57,7 @@ class Tally:
         self.terminating_at: dict[int, int] = {}
         self.creating_at: dict[int, None] = {}
         self.free = IntervalSet()
+        self.indexes_changed = True
         self.foreign: dict[str, None] = {}
         self.releasing: dict[str, None] = {}
 

@@ -4,10 +4,10 @@
 store is `store/perform.py`; how pods are run is `nodes/`.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import anyio
 from msgspec.structs import replace
@@ -29,14 +29,24 @@ from podledger_adapters.store.api_error import StoreUnavailable, not_found
 from podledger_adapters.store.deletion import DeleteOptions
 from podledger_adapters.store.event_recorder import EVENT_LIFE, EventRecorder
 from podledger_adapters.store.garbage import GarbageCollector
-from podledger_adapters.store.housekeeping import keep_house
+from podledger_adapters.store.housekeeping import Keeper, keep_house
 from podledger_adapters.store.kinds import RESOURCES, Propagation
 from podledger_adapters.store.list_watch import list_and_watch
+from podledger_adapters.store.namespaces import NamespaceController
 from podledger_adapters.store.perform import perform
 from podledger_adapters.store.pod_garbage import PodGarbageCollector
 from podledger_adapters.store.tracking import TrackingCleanup
 
-__all__ = ["LocalCluster"]
+__all__ = ["KEEPERS", "LocalCluster"]
+
+KEEPERS: Final[Mapping[str, Callable[[ObjectStore], Keeper]]] = {
+    "gc": GarbageCollector,
+    "podgc": PodGarbageCollector,
+    "namespace": NamespaceController,
+    # A duty of the Job controller that needs no decision of a Job: see `store/tracking.py`.
+    "job": TrackingCleanup,
+}
+"""The cluster's own small controllers, by the names of the controllers they are part of."""
 
 
 class LocalCluster:
@@ -46,7 +56,16 @@ class LocalCluster:
     cluster fails, the next call and leaving raise ClusterError with the failure as its cause.
     """
 
-    def __init__(self, store: ObjectStore, node: Node | None = None, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        node: Node | None = None,
+        *,
+        clock: Clock,
+        controllers: Collection[str] = tuple(KEEPERS),
+    ) -> None:
+        """`controllers` are the ones that run, by their names in KEEPERS; by default all."""
+        self._keepers = [make(store) for name, make in KEEPERS.items() if name in controllers]
         self.store = store
         self.node = node
         self.clock = clock
@@ -102,9 +121,8 @@ class LocalCluster:
                 raise
 
     async def _run(self) -> None:
-        keepers = (GarbageCollector(self.store), PodGarbageCollector(self.store), TrackingCleanup(self.store))
         async with anyio.create_task_group() as tasks:
-            await tasks.start(keep_house, self.store, keepers)
+            await tasks.start(keep_house, self.store, self._keepers)
             if self.node is not None:
                 await tasks.start(Kubelet(self.store, self.node).run)
             self._started.set()

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from podledger.api.job import Job, JobStatus
 from podledger.api.meta import ObjectMeta
+from podledger.api.namespace import Namespace
 from podledger.api.pod import Pod, PodStatus
 from podledger_adapters.store import rules
 from podledger_adapters.store.api_error import ApiError, already_exists, conflict, not_found
@@ -41,11 +42,13 @@ class Batch:
     """Writes made together. No await may stand inside its `with` block: the changes are shown when it ends.
 
     A write raises ApiError or InvalidObject and then changed nothing. After the block, `await durable()` before
-    anybody is told that the writes were made.
+    anybody is told that the writes were made. A dry run answers as if the writes were made and makes none of them, so
+    each of its writes is judged by what is stored and by none before it.
     """
 
-    def __init__(self, store: "ObjectStore") -> None:
+    def __init__(self, store: "ObjectStore", *, dry_run: bool = False) -> None:
         self._store = store
+        self._dry_run = dry_run
         self._changes: list[StoreChange] = []
         self._revision = 0
 
@@ -74,6 +77,8 @@ class Batch:
         self._require_free(new, metadata)
         named = replace(new, metadata=metadata)
         created = cast("T", rules.prepare_new(named, self._store.new_uid(), self._store.timestamp()))
+        if self._dry_run:
+            return created
         created = self._numbered(created)
         self._store.table(type(new)).add(created)
         self._changes.append(StoreChange(created, None))
@@ -167,10 +172,11 @@ class Batch:
             )
             raise conflict(resource.kind_label, key[1], why, resource=resource)
         metadata = deleted_metadata(resource, old, options, self._store.timestamp())
-        if may_go(metadata):
+        new = old if metadata == old.metadata else rules.prepare_deletion(replace(old, metadata=metadata))
+        if _may_go(new):
             self._remove(old)
             return None
-        return old if metadata == old.metadata else self._replace(old, replace(old, metadata=metadata))
+        return old if new is old else self._replace(old, new)
 
     # ---- what the above share --------------------------------------------------------------------------------
 
@@ -219,7 +225,7 @@ class Batch:
         new = cast("T", rules.prepare_update(old, replace(new, metadata=metadata), subresource))
         if new == old:
             return old  # Writing the same again is no write: no new resourceVersion, nothing for watchers.
-        if may_go(new.metadata):
+        if _may_go(new):
             self._remove(old)
             return new
         return self._replace(old, new)
@@ -229,12 +235,16 @@ class Batch:
         return replace(new, metadata=metadata)
 
     def _replace(self, old: T, new: T) -> T:
+        if self._dry_run:
+            return new
         new = self._numbered(new)
         self._store.table(type(old)).put(old, new)
         self._changes.append(StoreChange(new, old))
         return new
 
     def _remove(self, old: StoredObject) -> None:
+        if self._dry_run:
+            return
         # A removal has a revision of its own, which its last state bears for watchers.
         self._store.table(type(old)).remove(old)
         self._changes.append(StoreChange(self._numbered(old), old, removed=True))
@@ -249,3 +259,8 @@ class Batch:
         resource = RESOURCES[type(new)]
         why = "already exists, the server was not able to generate a unique name for the object"
         raise ApiError(409, "AlreadyExists", f'{resource.label} "{name}" {why}', resource=resource, name=name)
+
+
+def _may_go(stored: StoredObject) -> bool:
+    """Whether nothing holds a deleted object any more. A namespace has to be emptied first."""
+    return may_go(stored.metadata) and not (isinstance(stored, Namespace) and stored.spec.finalizers)

@@ -8,15 +8,17 @@ from typing import Literal
 
 from msgspec import Struct
 
+from podledger.api.cronjob import CronJob
 from podledger.api.job import Job
 from podledger.api.kubernetes_event import KubernetesEvent
+from podledger.api.lease import Lease
 from podledger.api.namespace import Namespace
 from podledger.api.pod import Pod
 
 __all__ = ["RESOURCES", "Kind", "Propagation", "Resource", "StoredObject", "resource_of"]
 
-StoredObject = Job | Pod | KubernetesEvent | Namespace
-Kind = Literal["Job", "Pod", "Event", "Namespace"]
+StoredObject = Job | Pod | KubernetesEvent | Namespace | CronJob | Lease
+Kind = Literal["Job", "Pod", "Event", "Namespace", "CronJob", "Lease"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
 
@@ -55,6 +57,8 @@ RESOURCES: Mapping[type[object], Resource] = {
         Resource(kind="Pod", type=Pod, plural="pods"),
         Resource(kind="Event", type=KubernetesEvent, plural="events"),
         Resource(kind="Namespace", type=Namespace, plural="namespaces", namespaced=False),
+        Resource(kind="CronJob", type=CronJob, plural="cronjobs", group="batch"),
+        Resource(kind="Lease", type=Lease, plural="leases", group="coordination.k8s.io"),
     )
 }
 

@@ -117,9 +117,12 @@ class ObjectStore:
         """The revision of the last write, durable or not."""
         return self._revision
 
-    def watch(self, after: int | None = None) -> StoreWatch:
-        """Every change after a revision, by default after the last write. Raises Expired."""
-        return self._stream.watch(self._revision if after is None else after)
+    def watch(self, after: int | None = None, *, limit: int | None = None) -> StoreWatch:
+        """Every change after a revision, by default after the last write. Raises Expired.
+
+        A watcher for whom more than `limit` changes wait (by default very many) is given up: it gets Expired.
+        """
+        return self._stream.watch(self._revision if after is None else after, limit=limit)
 
     async def durable(self, revision: int | None = None) -> None:
         """Wait until all writes up to a revision, by default the last one, are as safe as the store makes them.
@@ -135,9 +138,9 @@ class ObjectStore:
 
     # ---- writing ---------------------------------------------------------------------------------------------
 
-    def batch(self) -> Batch:
+    def batch(self, *, dry_run: bool = False) -> Batch:
         """Make writes: `with store.batch() as batch: batch.create(...)`, then `await batch.durable()`."""
-        return Batch(self)
+        return Batch(self, dry_run=dry_run)
 
     def begin(self) -> None:
         """Called by a batch that opens. Raises StoreUnavailable once the ledger refused a write."""

@@ -5,11 +5,12 @@ The rules themselves are `podledger.api`'s; here they are put in the API server'
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from msgspec.structs import replace
 
-from podledger.api.defaults import prepare_for_create, with_defaults, with_pod_defaults
+from podledger.api.cronjob import CronJob, CronJobStatus
+from podledger.api.defaults import prepare_for_create, with_cronjob_defaults, with_defaults, with_pod_defaults
 from podledger.api.field_error import FieldError
 from podledger.api.job import Job
 from podledger.api.namespace import Namespace, NamespaceSpec, NamespaceStatus
@@ -19,6 +20,7 @@ from podledger.api.validation import (
     validate_job_update,
     validate_metadata,
     validate_metadata_update,
+    validate_namespace_metadata,
     validate_pod,
     validate_pod_status_update,
     validate_pod_update,
@@ -27,9 +29,10 @@ from podledger.api.validation import (
 from podledger.errors import InvalidObject
 from podledger_adapters.store.kinds import RESOURCES, StoredObject
 
-__all__ = ["PodTemplates", "check_job_status", "prepare_new", "prepare_update"]
+__all__ = ["PodTemplates", "check_job_status", "prepare_deletion", "prepare_new", "prepare_update"]
 
-T = TypeVar("T", Job, Pod)
+S = TypeVar("S", bound=StoredObject)
+T = TypeVar("T", Job, Pod, CronJob)
 
 TEMPLATES = 256
 """Pod templates whose filled-in form is remembered."""
@@ -55,7 +58,13 @@ def prepare_new(new: StoredObject, uid: str, now: datetime) -> StoredObject:
             pod = with_pod_defaults(replace(new, metadata=metadata, status=PodStatus()))
             _refuse(pod, validate_pod(pod))
             return pod
+        case CronJob():
+            metadata = replace(metadata, generation=1)
+            cronjob = with_cronjob_defaults(replace(new, metadata=metadata, status=CronJobStatus()))
+            _refuse(cronjob, validate_metadata(metadata))
+            return cronjob
         case Namespace():
+            _refuse(new, validate_namespace_metadata(metadata))
             spec, status = NamespaceSpec(finalizers=("kubernetes",)), NamespaceStatus(phase="Active")
             labels = {**new.metadata.labels, "kubernetes.io/metadata.name": metadata.name}
             return replace(new, metadata=replace(metadata, labels=labels), spec=spec, status=status)
@@ -91,9 +100,33 @@ def prepare_update(old: StoredObject, new: StoredObject, subresource: str) -> St
             new = with_pod_defaults(new)
             _refuse(new, validate_pod_update(new, old))
             return _counted_up(old, new)
+        case CronJob(), CronJob() if subresource == "status":
+            new = replace(new, spec=old.spec)
+            _check_metadata(old, new)
+            return new
+        case CronJob(), CronJob():
+            new = with_cronjob_defaults(replace(new, status=old.status))
+            _check_metadata(old, new)
+            return _counted_up(old, new)
+        case Namespace(), Namespace():
+            # Each of its three paths changes one thing; labels and the like may change by all.
+            new = replace(
+                new,
+                spec=new.spec if subresource == "finalize" else old.spec,
+                status=new.status if subresource == "status" else old.status,
+            )
+            _check_metadata(old, new)
+            return new
         case _:
             _check_metadata(old, new)
             return new
+
+
+def prepare_deletion(deleting: S) -> S:
+    """The object as it is stored when its deletion begins, or goes on."""
+    if isinstance(deleting, Namespace) and deleting.status.phase != "Terminating":
+        return cast("S", replace(deleting, status=replace(deleting.status, phase="Terminating")))
+    return deleting
 
 
 def check_job_status(old: Job, new: Job) -> None:

@@ -41,9 +41,10 @@ class StoreChange(Struct, frozen=True, gc=False):
 class StoreWatch:
     """One watcher: everything that was written after a revision, in order."""
 
-    def __init__(self, stream: "ChangeStream", after: int) -> None:
+    def __init__(self, stream: "ChangeStream", after: int, limit: int) -> None:
         self._stream = stream
         self._after = after
+        self._limit = limit
         self._pending: list[Sequence[StoreChange]] = []
         self.size = 0
         """How many changes wait."""
@@ -74,6 +75,11 @@ class StoreWatch:
         self._after = changes[-1].revision
         return changes
 
+    @property
+    def revision(self) -> int:
+        """Up to which revision everything was taken."""
+        return self._after if self._pending or self._expired else max(self._after, self._stream.revision)
+
     def close(self) -> None:
         """Stop watching."""
         self._stream.watches.pop(self, None)
@@ -89,7 +95,7 @@ class StoreWatch:
         if revision <= self._after or self._expired:
             return
         self.size += len(changes)
-        if self.size > WATCH_CHANGES:
+        if self.size > self._limit:
             self._expired = True
             self._pending = []
             self.close()
@@ -129,11 +135,11 @@ class ChangeStream:
         for watch in tuple(self.watches):
             watch.hand_over(changes, revision)
 
-    def watch(self, after: int) -> StoreWatch:
+    def watch(self, after: int, *, limit: int | None = None) -> StoreWatch:
         """Everything after this revision, which may lie ahead of what was shown. Raises Expired."""
         if after < self._forgotten:
             raise Expired(after, self._forgotten)
-        watch = StoreWatch(self, after)
+        watch = StoreWatch(self, after, WATCH_CHANGES if limit is None else limit)
         for batch in self._history:
             if batch[-1].revision > after:
                 newer = batch if batch[0].revision > after else [one for one in batch if one.revision > after]

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import structs
 
+from podledger.api.cronjob import CronJob
 from podledger.api.job import (
     Job,
     JobSpec,
@@ -30,6 +31,7 @@ __all__ = [
     "LEGACY_JOB_NAME_LABEL",
     "generated_labels",
     "prepare_for_create",
+    "with_cronjob_defaults",
     "with_defaults",
     "with_pod_defaults",
 ]
@@ -94,6 +96,23 @@ def rule_with_defaults(rule: PodFailurePolicyRule) -> PodFailurePolicyRule:
 def template_with_defaults(template: PodTemplateSpec) -> PodTemplateSpec:
     """The pod template with the defaults of its spec."""
     return structs.replace(template, spec=template_spec_with_defaults(template.spec))
+
+
+def with_cronjob_defaults(cronjob: CronJob) -> CronJob:
+    """The CronJob with its defaults. Inside jobTemplate only the pods' are filled in: the Job's are when it is made."""
+    spec, job_template = cronjob.spec, cronjob.spec.job_template
+    template = template_with_defaults(job_template.spec.template)
+    spec = structs.replace(
+        spec,
+        concurrency_policy=spec.concurrency_policy or "Allow",
+        suspend=spec.suspend or False,
+        job_template=structs.replace(job_template, spec=structs.replace(job_template.spec, template=template)),
+        successful_jobs_history_limit=3
+        if spec.successful_jobs_history_limit is None
+        else spec.successful_jobs_history_limit,
+        failed_jobs_history_limit=1 if spec.failed_jobs_history_limit is None else spec.failed_jobs_history_limit,
+    )
+    return structs.replace(cronjob, spec=spec)
 
 
 def prepare_for_create(job: Job, *, uid: str, now: datetime) -> Job:

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from podledger.api.meta import ApiStruct, ObjectMeta
+from podledger.api.meta import ApiStruct, ObjectMeta, always
 
-__all__ = ["EventSource", "KubernetesEvent", "ObjectReference"]
+__all__ = ["EventSeries", "EventSource", "KubernetesEvent", "ObjectReference"]
 
 
 class ObjectReference(ApiStruct, frozen=True):
@@ -26,18 +26,31 @@ class EventSource(ApiStruct, frozen=True):
     host: str = ""
 
 
-class KubernetesEvent(ApiStruct, frozen=True):
-    """A v1 Event in its classic form: repeats raise `count` and `last_timestamp`. `type` is Normal or Warning."""
+class EventSeries(ApiStruct, frozen=True):
+    """How often it was seen, in the newer form of Events; the time has microseconds and is kept as it is written."""
 
-    metadata: ObjectMeta = ObjectMeta()
-    involved_object: ObjectReference = ObjectReference()
+    count: int = 0
+    last_observed_time: str | None = None
+
+
+class KubernetesEvent(ApiStruct, frozen=True):
+    """A v1 Event in its classic form: repeats raise `count` and `last_timestamp`. `type` is Normal or Warning.
+
+    `event_time` has microseconds, all six digits of them on the wire, and is kept as it is written.
+    """
+
+    metadata: ObjectMeta = always(ObjectMeta())
+    involved_object: ObjectReference = always(ObjectReference())
     reason: str = ""
     message: str = ""
-    source: EventSource = EventSource()
-    first_timestamp: datetime | None = None
-    last_timestamp: datetime | None = None
+    source: EventSource = always(EventSource())
+    first_timestamp: datetime | None = always(None)
+    last_timestamp: datetime | None = always(None)
     count: int = 0
     type: str = ""
-    event_time: datetime | None = None
-    reporting_component: str = ""
-    reporting_instance: str = ""
+    event_time: str | None = always(None)
+    series: EventSeries | None = None
+    action: str = ""
+    related: ObjectReference | None = None
+    reporting_component: str = always("")
+    reporting_instance: str = always("")

@@ -16,7 +16,11 @@ from podledger.api.selector import selector_matches
 from podledger.api.validation.job_spec import validate_index_names, validate_job_spec, validate_spec_fields
 from podledger.api.validation.job_status import validate_status_update
 from podledger.api.validation.job_update import template_is_mutable, validate_job_update
-from podledger.api.validation.metadata import validate_metadata, validate_metadata_update
+from podledger.api.validation.metadata import (
+    validate_metadata,
+    validate_metadata_update,
+    validate_namespace_metadata,
+)
 from podledger.api.validation.pod_template import validate_pod, validate_pod_template
 from podledger.api.validation.pod_update import validate_pod_status_update, validate_pod_update
 
@@ -28,6 +32,7 @@ __all__ = [
     "validate_job_update",
     "validate_metadata",
     "validate_metadata_update",
+    "validate_namespace_metadata",
     "validate_pod",
     "validate_pod_status_update",
     "validate_pod_template",

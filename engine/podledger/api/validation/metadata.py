@@ -20,6 +20,7 @@ __all__ = [
     "validate_labels",
     "validate_metadata",
     "validate_metadata_update",
+    "validate_namespace_metadata",
 ]
 
 IMMUTABLE: Final = "field is immutable"
@@ -49,6 +50,21 @@ def validate_metadata(meta: ObjectMeta, path: str = "metadata") -> list[FieldErr
         errors += [invalid(f"{path}.namespace", meta.namespace, fault) for fault in dns_label_faults(meta.namespace)]
     errors += not_negative(f"{path}.generation", meta.generation)
     return errors + validate_shared(meta, path)
+
+
+def validate_namespace_metadata(meta: ObjectMeta) -> list[FieldError]:
+    """The metadata of a namespace: cluster-scoped, and its name is a DNS label."""
+    errors: list[FieldError] = []
+    if meta.generate_name:
+        name = meta.generate_name.removesuffix("-")
+        errors += [invalid("metadata.generateName", meta.generate_name, fault) for fault in dns_label_faults(name)]
+    if not meta.name:
+        errors.append(required("metadata.name", "name or generateName is required"))
+    else:
+        errors += [invalid("metadata.name", meta.name, fault) for fault in dns_label_faults(meta.name)]
+    if meta.namespace:
+        errors.append(forbidden("metadata.namespace", "not allowed on this type"))
+    return errors + validate_shared(meta, "metadata")
 
 
 def validate_shared(meta: ObjectMeta, path: str) -> list[FieldError]:

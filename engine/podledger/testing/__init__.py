@@ -1,1 +1,4 @@
-"""The ports' conformance suites as public API: whoever writes a cluster, node, log or clock runs the authors' own tests."""
+"""The ports' conformance suites as public API.
+
+Whoever writes a cluster, node, log or clock runs the authors' own tests.
+"""

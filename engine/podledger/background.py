@@ -31,17 +31,18 @@ class Background:
     ) -> None:
         self._name, self._main, self._on_end, self._error = name, main, on_end, error
         self._task: asyncio.Task[None] | None = None
-        self._scope = anyio.CancelScope()
+        self._scope: anyio.CancelScope | None = None  # made on the event loop, which there may be none of yet
         self._failure: BaseException | None = None
         self._ended = anyio.Event()
 
     def start(self) -> None:
         """Start running; once."""
-        self._task = asyncio.create_task(self._run(), name=self._name)
+        self._scope = anyio.CancelScope()
+        self._task = asyncio.create_task(self._run(self._scope), name=self._name)
 
-    async def _run(self) -> None:
+    async def _run(self, scope: anyio.CancelScope) -> None:
         try:
-            with self._scope:
+            with scope:
                 await self._main()
         except Exception as error:
             self._failure = _single(error)
@@ -69,8 +70,8 @@ class Background:
 
     async def stop(self) -> None:
         """Cancel and wait for the end. Not to be called from inside `main`."""
-        self._scope.cancel()
-        if self._task is not None:
+        if self._scope is not None and self._task is not None:
+            self._scope.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([self._task])
 

@@ -58,12 +58,12 @@ class Waiter:
 
     def look(self, state: JobState | None) -> None:
         """The Job of this name as it is now; one that was never there is waited for."""
-        if self.ended.is_set():
-            return
+        if self.ended.is_set() or (state is not None and state.gone and state.uid != self.uid):
+            return  # a former Job of this name, of which pods are left
         if self.uid and (state is None or state.gone or state.uid != self.uid):
             self.gone = True
             self.ended.set()
-        elif state is not None and not state.gone:
+        elif state is not None:
             self.uid = state.uid
             if state.finished:
                 self.status = state.published

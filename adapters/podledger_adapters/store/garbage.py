@@ -5,6 +5,7 @@ dependents that block it are gone. Orphan: the dependents lose their reference f
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -54,7 +55,7 @@ class GarbageCollector:
 
     def work(self, batch: Batch, limit: int) -> None:
         """Treat up to `limit` objects."""
-        for kind, key in list(self._queue)[:limit]:
+        for kind, key in tuple(islice(self._queue, limit)):
             del self._queue[kind, key]
             stored = self._store.find(kind, key)
             if stored is None:

@@ -4,6 +4,7 @@ Kubernetes' pod garbage collector looks every 20 seconds; this one as soon as it
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -37,7 +38,7 @@ class PodGarbageCollector:
 
     def work(self, batch: Batch, limit: int) -> None:
         """End up to `limit` of them."""
-        for key in list(self._queue)[:limit]:
+        for key in tuple(islice(self._queue, limit)):
             del self._queue[key]
             pod = self._store.find(Pod, key)
             if pod is not None and _stranded(pod):

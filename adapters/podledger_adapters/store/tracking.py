@@ -5,6 +5,7 @@ and no memory, so for local clusters it lives with the store.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 from podledger.api.job import Job
 from podledger.api.pod import Pod
@@ -51,7 +52,7 @@ class TrackingCleanup:
 
     def work(self, batch: Batch, limit: int) -> None:
         """Free up to `limit` of them, if that still holds."""
-        for key in list(self._queue)[:limit]:
+        for key in tuple(islice(self._queue, limit)):
             del self._queue[key]
             pod = self._store.find(Pod, key)
             if pod is not None and FINALIZER in pod.metadata.finalizers and self._abandoned(pod):

@@ -24,12 +24,13 @@ class Schedule:
     def __init__(self, clock: Clock, period_s: float) -> None:
         self._clock, self._period_s = clock, period_s
         self._due, self._running, self._retries = DueKeys(), RunningKeys(), Retries()
+        self._timers: dict[str, float] = {}
         self._turn = anyio.Lock(fast_acquire=True)
         self._wake = anyio.Event()
         self._apart_s = clock.now() - clock.monotonic()
 
     def __repr__(self) -> str:
-        return f"<Schedule {self._due!r}, {self._running!r}, {self._retries!r}>"
+        return f"<Schedule {self._due!r}, {self._running!r}, {self._retries!r}, {len(self._timers)} timers>"
 
     def touch(self, uid: str, *, at_once: bool) -> None:
         """Something happened to a Job."""
@@ -63,8 +64,17 @@ class Schedule:
             self._retries.succeeded(job)
             if result.left:
                 self._ask(job, now + self._period_s)
-        if result.wake_at is not None:  # a deadline is kept also while calls fail
-            self._ask(job, result.wake_at)
+        self._set_timer(job, result.wake_at, now, keep=result.failed)
+
+    def _set_timer(self, job: str, wake_at: float | None, now: float, *, keep: bool) -> None:
+        """A sync that broke off says nothing of timers: the deadline known before it is kept."""
+        if wake_at is None and keep:
+            wake_at = self._timers.get(job)
+        if wake_at is None or wake_at <= now:
+            self._timers.pop(job, None)
+        else:
+            self._timers[job] = wake_at
+            self._ask(job, wake_at)
 
     def _ask(self, uid: str, at: float) -> None:
         before = self._due.next_at()

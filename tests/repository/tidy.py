@@ -140,18 +140,25 @@ def tests_that_assert_nothing(file: PythonFile) -> Iterator[str]:
     """Every test can fail: it asserts, expects an error, or hands over to a function that does."""
     if not file.path.name.startswith("test_"):
         return
-    for node in ast.walk(file.tree):
-        if isinstance(node, FunctionNode) and node.name.startswith("test") and not _asserts(node):
-            yield f"{file.at(node)}: {node.name} asserts nothing (assert, pytest.raises, or a function check_... does)"
+    functions = [node for node in ast.walk(file.tree) if isinstance(node, FunctionNode)]
+    asserting = {function.name for function in functions if _asserts(function, set())}
+    while more := {function.name for function in functions if _asserts(function, asserting)} - asserting:
+        asserting |= more
+    for function in functions:
+        if function.name.startswith("test") and function.name not in asserting:
+            yield f"{file.at(function)}: {function.name} asserts nothing, nor does a function check_... that it calls"
 
 
-def _asserts(function: FunctionNode) -> bool:
+def _asserts(function: FunctionNode, asserting: set[str]) -> bool:
+    """Whether it asserts, itself or by one of the functions known to."""
     for node in ast.walk(function):
         if isinstance(node, ast.Assert):
             return True
         if isinstance(node, ast.Call):
             called = ast.unparse(node.func).rpartition(".")[2]
-            if called in ("raises", "fail", "warns") or re.match(r"_?(assert|check|expect|verify|run_state)", called):
+            if called in asserting or called in ("raises", "fail", "warns"):
+                return True
+            if re.match(r"_?(assert|check|expect|verify|run_state)", called):
                 return True
     return False
 

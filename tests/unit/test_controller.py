@@ -32,6 +32,11 @@ class FullDisk(MemoryLog):
             super().commit(count)
 
 
+async def first_of(batches: AsyncIterator[Sequence[Event]]) -> Sequence[Event]:
+    """The first batch."""
+    return await anext(batches)
+
+
 # ---- life ---------------------------------------------------------------------------------------------------------
 
 
@@ -149,7 +154,7 @@ async def test_a_full_disk_stops_it_and_everybody_who_waits_is_told(timeout_s: f
         controller = Controller(cluster, log, clock=cluster.clock)
         await controller.__aenter__()
         async with controller.follow() as events:
-            follower = asyncio.create_task(anext(aiter(events)))
+            follower = asyncio.create_task(first_of(events))
             waiter = asyncio.create_task(controller.wait(make_job().key, timeout_s=timeout_s))
             await turns()
             log.broken = True

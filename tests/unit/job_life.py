@@ -29,7 +29,7 @@ Step = tuple[str, int, int]
 _STEPS = {
     "wait": 6, "run": 4, "succeed": 5, "fail": 5, "ready": 2, "restart": 2, "disrupt": 1, "delete-pod": 3, "reap": 2,
     "scale": 1, "suspend": 1, "resume": 2, "relabel": 1, "orphan": 1, "strip": 1,
-    "deliver": 3, "reload": 1, "bad-network": 2, "good-network": 2,
+    "deliver": 3, "reload": 1, "bad-network": 2, "good-network": 2, "fast-watch": 1,
 }  # fmt: skip
 _TAKING = ("orphan", "strip", "relabel")
 _SYNCED = 4
@@ -154,6 +154,8 @@ class Life(Performer):
                 self.bad = 1 + one
             case "good-network":
                 self.bad = 0
+            case "fast-watch":
+                self.before_answer = self.deliver if one % 2 == 0 else None
             case "reload":
                 self.state = decode_state(encode_state(self.state))
                 self.reloads += 1
@@ -219,6 +221,7 @@ class Life(Performer):
     def heal(self, rounds: int = 60) -> None:
         """The network is good, the Job runs, every pod runs and succeeds: until nothing is left to do."""
         self.bad = 0
+        self.before_answer = None
         if self.job.spec.suspend:
             self.change_job(spec=replace(self.job.spec, suspend=False))
         for _ in range(rounds):

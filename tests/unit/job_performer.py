@@ -44,9 +44,29 @@ def perfect(_command: cmd.Command) -> Outcome | None:
     return None
 
 
+def has_ended(pod: Pod) -> bool:
+    """Whether the pod's phase is final."""
+    return pod.status.phase in ("Succeeded", "Failed")
+
+
+def marked_deleted(pod: Pod, now: float, grace_s: int) -> Pod:
+    """The pod with a deletionTimestamp; one that never began or has ended gets no grace."""
+    meta = pod.metadata
+    if meta.deletion_timestamp is not None and grace_s:
+        return pod
+    if has_ended(pod) or not pod.spec.node_name:
+        grace_s = 0
+    meta = replace(meta, deletion_timestamp=at(now + grace_s), deletion_grace_period_seconds=grace_s)
+    return replace(pod, metadata=meta)
+
+
 @dataclass
 class Performer:
-    """One Job, its pods, and the state that follows them. `answers` may replace the answer to a command."""
+    """One Job, its pods, and the state that follows them.
+
+    `answers` may replace the answer to a command. `between` is called when the answers to a decision are folded,
+    `before_answer` when a call was made and its answer is not folded yet, for a watch that is faster.
+    """
 
     job: Job
     now: float = float(START_S)
@@ -59,6 +79,7 @@ class Performer:
     notices: list[cmd.RecordEvent] = field(default_factory=list[cmd.RecordEvent])
     observers: list[Callable[[ev.JobEvent], None]] = field(default_factory=list[Callable[[ev.JobEvent], None]])
     between: Callable[[], None] | None = None
+    before_answer: Callable[[], None] | None = None
     revision: int = 100
     wake_at: float | None = None
 
@@ -119,20 +140,20 @@ class Performer:
         self.put_pod(replace(self.pods[uid], status=status))
 
     def delete_pod(self, uid: str, grace_s: int = 30) -> None:
-        """Somebody deletes a pod: it waits for its finalizers or for its end, else it goes at once."""
-        pod = self.pods[uid]
-        ended = pod.status.phase in ("Succeeded", "Failed") or not pod.spec.node_name
-        if ended and not pod.metadata.finalizers:
+        """Somebody deletes a pod: it waits for its finalizers and for its grace, else it goes at once."""
+        pod = marked_deleted(self.pods[uid], self.now, grace_s)
+        if pod.metadata.deletion_grace_period_seconds == 0 and not pod.metadata.finalizers:
             self.remove_pod(uid)
-            return
-        meta = replace(pod.metadata, deletion_timestamp=at(self.now + grace_s), deletion_grace_period_seconds=grace_s)
-        self.put_pod(replace(pod, metadata=meta))
+        else:
+            self.put_pod(pod)
 
-    def reap(self) -> None:
-        """Pods being deleted that have ended, or never began, and that nothing holds go."""
+    def reap(self, *, kubelet: bool = True) -> None:
+        """Deleted pods that nothing holds go: those without grace, and with a kubelet those that have ended."""
         for uid, pod in list(self.pods.items()):
-            ended = pod.status.phase in ("Succeeded", "Failed") or not pod.spec.node_name
-            if pod.metadata.deletion_timestamp is not None and ended and not pod.metadata.finalizers:
+            meta = pod.metadata
+            if meta.deletion_timestamp is None or meta.finalizers:
+                continue
+            if meta.deletion_grace_period_seconds == 0 or (kubelet and has_ended(pod)):
                 self.remove_pod(uid)
 
     # ---- answering commands -----------------------------------------------------------------------------------
@@ -181,6 +202,8 @@ class Performer:
         if isinstance(command, cmd.RecordEvent):
             self.notices.append(command)
             return
+        if self.before_answer is not None:
+            self.before_answer()
         self.apply(observe_outcome(self.state, command, outcome, int(self.now)))
         self.notices.extend(notices_of(self.state, command, outcome))
 
@@ -234,10 +257,7 @@ class Performer:
             return
         if command.release:
             self._change(command.uid, finalizer=False)
-        pod = self.pods[command.uid]
-        if pod.metadata.deletion_timestamp is None:
-            meta = replace(pod.metadata, deletion_timestamp=at(self.now), deletion_grace_period_seconds=30)
-            self.pods[command.uid] = replace(pod, metadata=meta)
+        self.pods[command.uid] = marked_deleted(self.pods[command.uid], self.now, 30)
 
     def _change(self, uid: str, *, finalizer: bool, owned: bool | None = None) -> None:
         pod = self.pods[uid]

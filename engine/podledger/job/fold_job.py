@@ -62,6 +62,8 @@ def _job_status_seen(state: JobState, event: ev.JobStatusSeen) -> None:
     if event.status == state.intended:  # our own write, seen before its answer came
         _published(state)
         return
+    if event.status == state.published:
+        return
     abandon_sync(state)
     _take_over(state, event.status)
 

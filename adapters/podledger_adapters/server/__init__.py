@@ -4,18 +4,16 @@ This folder has two halves. The one listed here does no I/O: plain JSON document
 out; it raises `ApiError` (store/api_error.py), `InvalidObject` or `UndecodableObject`, which `status_of` turns into the
 Status body that Kubernetes would send. The other half listens, authenticates, routes, reads and writes the store.
 
-    resource       RESOURCES: every resource served: names, verbs, subresources. find(group, version, plural)
-    status         status_of(error) -> Status; deleted(resource, name, uid) -> Status; the errors of routes, headers,
-                   access, limits: not_acceptable(), unsupported_media_type(), method_not_allowed(), forbidden(...), ...
-    negotiation    negotiate(accept, offers) -> Representation; media_type(content_type, patch=...) -> str;
-                   warning_headers(texts) -> list[str]; encode(document, representation, pretty=...) -> bytes
-    body           decode_body(kind, api_version, media_type, data) -> document: JSON, YAML, protobuf, bounded
-    protobuf       decode(data) -> document, from the frame kubectl sends
-    field_validation  checked(kind, document, mode, patch=...) -> (document, warnings): unknown and duplicate fields
-    patch          apply_patch(PatchRequest, old) -> document, for the four patch types
-    patch.managed  managed_on_create/update(...) -> metadata.managedFields of writes that are no apply
-    selectors      label_selector(text), field_selector(kind, text) -> predicates over documents
-    tables         table(kind, documents, now_s, ...) -> meta.k8s.io/v1 Table; partial(document) -> PartialObjectMetadata
-    discovery      legacy_api(), api_groups(), group(), resource_list(), aggregated(), version(...)
-    openapi        index() and document(group_version): OpenAPI v3 of all that is served
+    resource          RESOURCES: what is served: names, verbs, subresources; find(group, version, plural)
+    status            status_of(error) -> Status; deleted(resource, name, uid); the errors of routes, headers, access
+    negotiation       negotiate(accept, ...) -> Representation; media_type(content_type); warning_headers(texts);
+                      encode(document, representation, pretty=...) -> bytes
+    body              decode_body(kind, api_version, media_type, data) -> Body: JSON, YAML or protobuf, bounded
+    field_validation  checked(kind, version, document, mode, duplicates) -> (document, warnings)
+    patch             apply_patch(request, old) -> Patched(document, warnings), for the four patch types
+    patch.managed     managed_fields_of_create, managed_fields_of_update: of the writes that are no apply
+    selectors         label_selector(text), field_selector(kind, text) -> predicates over documents
+    tables            table(kind, documents, now_s, ...) -> a Table; partial_metadata(document)
+    discovery         api_versions(), group_list(), group(), resource_list(), aggregated(), version_info()
+    openapi           index(), document(group_version): OpenAPI v3 of all that is served
 """

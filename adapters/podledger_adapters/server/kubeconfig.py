@@ -1,0 +1,35 @@
+"""The kubeconfig by which kubectl and client libraries find the server. Never ~/.kube/config: that is the user's own."""
+
+import base64
+from pathlib import Path
+
+import msgspec
+
+from podledger_adapters.server.private_file import make_private_directory, write_private
+
+__all__ = ["kubeconfig", "write_kubeconfig"]
+
+NAME = "podledger"
+"""What the cluster, its user and the context are called."""
+
+
+def kubeconfig(server: str, token: str, authority: bytes | None, *, namespace: str = "default") -> bytes:
+    """A kubeconfig, as JSON, which is YAML too. `authority` is the certificate (PEM) to trust, None for plain HTTP."""
+    cluster: dict[str, str] = {"server": server}
+    if authority is not None:
+        cluster["certificate-authority-data"] = base64.b64encode(authority).decode()
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": NAME, "cluster": cluster}],
+        "users": [{"name": NAME, "user": {"token": token}}],
+        "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": NAME, "namespace": namespace}}],
+        "current-context": NAME,
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def write_kubeconfig(path: Path, server: str, token: str, authority: bytes | None) -> None:
+    """Write it with mode 0600, its directory made where there is none. Raises OSError."""
+    make_private_directory(path.parent)
+    write_private(path, kubeconfig(server, token, authority))

@@ -218,6 +218,9 @@ def _set_timers(plan: Plan, *, acted: bool) -> None:
             plan.wake(due, "activeDeadlineSeconds")
     if not acted:
         return
+    for since in state.unresolved.values():
+        if since + plan.limits.resolve_s > plan.now:  # those of longer ago were dealt with when replicas were managed
+            plan.wake(since + plan.limits.resolve_s, "an answer that was lost")
     if state.tally.pending:
         plan.wake(plan.now, "results left for the next sync")
     created = state.next_order - state.sync_order

@@ -41,18 +41,13 @@ class SyncResult(NamedTuple):
 
 
 class _Progress:
-    """What a sync of one Job has come to so far. `generation` and `deleting` are the Job's when it began."""
+    """What a sync of one Job has come to so far."""
 
-    __slots__ = ("acted", "deleting", "failed", "generation", "left", "wake_at")
+    __slots__ = ("acted", "failed", "left", "wake_at")
 
-    def __init__(self, state: JobState | None) -> None:
+    def __init__(self) -> None:
         self.acted = self.failed = self.left = False
         self.wake_at: float | None = None
-        self.generation, self.deleting = (0, False) if state is None else (state.generation, state.deleting)
-
-    def is_of(self, state: JobState) -> bool:
-        """Whether the Job is still what the sync began with, as far as its user is concerned."""
-        return state.generation == self.generation and state.deleting == self.deleting
 
     def note(self, decision: Decision, now: float) -> None:
         """Take a decision's timer in: the last decision says whether something is left."""
@@ -81,7 +76,7 @@ class Syncer:
         What calls met, the question for a missing Job included, is in the results.
         """
         states = self._journal.projection.states
-        progress = {uid: _Progress(states.get(uid)) for uid in jobs}
+        progress = {uid: _Progress() for uid in jobs}
         running = [state for uid in jobs if (state := states.get(uid)) is not None]
         if any(state.missing for state in running):
             running = [state for state in running if not (state.missing and await self._may_be_there(state, progress))]
@@ -117,10 +112,6 @@ class Syncer:
         commands: list[Command] = []
         running: list[JobState] = []
         for state in states:
-            if not begins and not progress[state.uid].is_of(state):
-                # Its user changed it meanwhile. What is decided rests on the old spec and must not be published on top
-                # of the new one; the Job is due again for that very change.
-                continue
             decision = make(state, now, position=journal.projection.position, limits=self._limits)
             progress[state.uid].note(decision, now)
             if not decision.events and not decision.commands:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
-import anyio
 
 from podledger.errors import LogClosed
+from podledger.log.completion import completed
 from podledger.log.file import translated
 from podledger.ports import Clock
 
@@ -33,12 +33,14 @@ class ThreadedConnection:
 
     async def open(self) -> None:
         """Start the thread and connect in it. Raises what `connect` raises."""
+        await completed(self._open())
 
+    async def _open(self) -> None:
         def connector() -> sqlite3.Connection:
             self._raw = self._connect(self._path)
             return self._raw
 
-        with anyio.CancelScope(shield=True), self._hold():
+        with self._hold():
             self._thread = await aiosqlite.Connection(connector, iter_chunk_size=64)
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -60,8 +62,8 @@ class ThreadedConnection:
         """Close the connection and end the thread. Idempotent."""
         thread, self._thread, self._raw = self._thread, None, None
         if thread is not None:
-            with anyio.CancelScope(shield=True), self._hold(), translated(self._path):
-                await thread.close()
+            with self._hold(), translated(self._path):
+                await completed(thread.close())
 
     def _hold(self) -> AbstractContextManager[None]:
         return self._clock.hold() if self._clock is not None else nullcontext()

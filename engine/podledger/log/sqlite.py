@@ -16,6 +16,7 @@ import anyio
 
 from podledger.errors import DamagedLog, InputError, LogClosed, OtherCluster
 from podledger.event import Event
+from podledger.log.completion import completed
 from podledger.log.connection import ThreadedConnection
 from podledger.log.file import connect_reader
 from podledger.log.objects import ObjectTable
@@ -80,12 +81,14 @@ class SqliteLog:
     async def aclose(self) -> None:
         """Make durable what was handed in, then close. Idempotent."""
         self._open = False
-        with anyio.CancelScope(shield=True):
-            try:
-                await self._reader.aclose()  # first: the last to close empties the WAL, which only the writer can
-            finally:
-                if self._writer is not None:
-                    await self._writer.aclose()
+        await completed(self._close())
+
+    async def _close(self) -> None:
+        try:
+            await self._reader.aclose()  # first: the last to close empties the WAL, which only the writer can
+        finally:
+            if self._writer is not None:
+                await self._writer.aclose()
 
     async def take(self, stream: str, holder: str) -> Taken:
         """See `EventLog.take`."""

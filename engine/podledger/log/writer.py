@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import anyio
 
 from podledger.errors import LogClosed, LogError, LogUnavailable, PositionConflict
+from podledger.log.completion import completed
 from podledger.log.connection import ThreadedConnection
 from podledger.log.file import check_file, connect_writer, file_identity, translated
 from podledger.log.lock import LedgerLock
@@ -108,21 +109,23 @@ class Writer:
 
     async def aclose(self) -> None:
         """Flush what waits, end the task, close the file, free the lock. Idempotent. Raises what the task died of."""
-        if self._task is None:
+        task, self._task = self._task, None
+        if task is None:
             return
         self._closing = True
         self._wake.set()
-        with anyio.CancelScope(shield=True):
-            task, self._task = self._task, None
-            try:
-                await asyncio.wait((task,))
-                await self._connection.aclose()
-            finally:
-                self._announce_growth()
-                if self._lock is not None:
-                    self._lock.release()
+        await completed(self._end(task))
         if self._crash is not None:
             raise LogUnavailable(f"{self.path}: the writer failed: {self._crash!r}") from self._crash
+
+    async def _end(self, task: asyncio.Task[None]) -> None:
+        try:
+            await asyncio.wait((task,))
+            await self._connection.aclose()
+        finally:
+            self._announce_growth()
+            if self._lock is not None:
+                self._lock.release()
 
     async def _write(self) -> None:
         try:

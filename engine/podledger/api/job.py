@@ -166,13 +166,15 @@ class JobStatus(ApiStruct, frozen=True):
 
     def is_true(self, type_: str) -> bool:
         """Whether the condition of this type is present with status True."""
-        condition = self.condition(type_)
-        return condition is not None and condition.status == "True"
+        for condition in self.conditions:  # not by `condition`: this is asked a hundred times for every Job
+            if condition.type == type_:
+                return condition.status == "True"
+        return False
 
     @property
     def finished(self) -> bool:
         """Whether the Job is Complete or Failed: nothing of it changes any more."""
-        return self.is_true("Complete") or self.is_true("Failed")
+        return bool(self.conditions) and (self.is_true("Complete") or self.is_true("Failed"))
 
 
 class Job(ApiStruct, frozen=True):

@@ -21,7 +21,9 @@ SUCCESS = "SuccessCriteriaMet"
 def validate_status_update(new: Job, old: Job) -> list[FieldError]:
     """A write of the status subresource; `new` carries the stored spec."""
     changes = Changes.between(new, old)
-    errors = validate_metadata_update(new.metadata, old.metadata)
+    errors: list[FieldError] = []
+    if new.metadata is not old.metadata:  # else it is the stored one, which was judged when it was stored
+        errors += validate_metadata_update(new.metadata, old.metadata)
     errors += validate_counts(new.status)
     errors += validate_complete(new, changes)
     errors += validate_finished(new, changes)

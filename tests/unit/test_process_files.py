@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from podledger_adapters.nodes.process.log_reader import LogSignals, read_log
+from podledger_adapters.nodes.process.log_reader import LogSignals, read_log, read_timed_log
 from podledger_adapters.nodes.process.shim import logs
 from podledger_adapters.nodes.process.shim.logs import LogWriter, segment_name, segments
 from podledger_adapters.nodes.process.shim.record import PodRecord, poke, read_json, write_json
@@ -86,7 +86,8 @@ async def test_logs_keep_the_newest_files_within_their_bounds(tmp_path: Path) ->
         writer.write(text[start : start + 7])
     writer.close()
     assert segments(str(tmp_path)) == {0: [3, 4, 5]}
-    assert all(each.stat().st_size <= 10 for each in tmp_path.iterdir())
+    assert all(each.stat().st_size <= 10 for each in tmp_path.glob("*.log"))
+    assert sorted(each.name for each in tmp_path.glob("*.times")) == ["0.3.times", "0.4.times", "0.5.times"]
     assert await collect(tmp_path) == text[30:]
 
 
@@ -96,8 +97,29 @@ async def test_of_earlier_attempts_the_last_is_kept(tmp_path: Path) -> None:
         writer = LogWriter(str(tmp_path), attempt)
         writer.write(b"attempt %d" % attempt)
         writer.close()
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["2.log", "3.log"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["2.log", "2.times", "3.log", "3.times"]
     assert await collect(tmp_path, 2) == b"attempt 2"
+
+
+@pytest.mark.asyncio
+@pytest.mark.usefixtures("small")
+async def test_each_write_is_read_with_its_time_also_across_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([100, 200, 300, 400])
+    monkeypatch.setattr("podledger_adapters.nodes.process.shim.logs.time.time_ns", lambda: next(times))
+    writer = LogWriter(str(tmp_path), 0)
+    for text in (b"one\n", b"two\n", b"three\n"):
+        writer.write(text)
+    writer.close()
+    batches = [chunks async for chunks in read_timed_log(tmp_path, 0, ended=lambda: True)]
+    assert batches[-1] == ()
+    assert [(chunk.time_ns, chunk.data) for chunks in batches for chunk in chunks] == [
+        (100, b"one\n"),
+        (200, b"two\n"),
+        (300, b"th"),
+        (400, b"ree\n"),
+    ]
 
 
 @pytest.mark.asyncio

@@ -7,17 +7,25 @@ and each record. The node is the only reader of a pod's directory, so all follow
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import aclosing, contextmanager
 from io import FileIO
 from pathlib import Path
 
 import anyio
 from anyio import to_thread
 
-from podledger_adapters.nodes.process.shim.logs import FOLLOW_NAME, segment_name, segments
+from podledger_adapters.nodes.log_chunk import LogChunk
+from podledger_adapters.nodes.process.shim.logs import (
+    FOLLOW_NAME,
+    TIMES_ENTRY,
+    segment_name,
+    segments,
+    times_name,
+)
 
-__all__ = ["LogSignal", "LogSignals", "read_log"]
+__all__ = ["LogSignal", "LogSignals", "read_log", "read_timed_log"]
 
 RECHECK_S = 10.0
 """A follower looks this often even if nobody woke it: the shim may have been killed."""
@@ -94,27 +102,69 @@ class _Position:
 
     def __init__(self, directory: Path, attempt: int) -> None:
         self._directory, self._attempt = directory, attempt
-        self._number = -1
+        self._number, self._offset = -1, 0
         self._file: FileIO | None = None
+        self._times = _Times()
 
-    def read(self) -> bytes:
-        """The next bytes, b"" at the present end. What rotation removed is left out."""
+    def read(self) -> Sequence[LogChunk]:
+        """The next of what was written, nothing at the present end. What rotation removed is left out."""
         while True:
             following = [n for n in segments(str(self._directory)).get(self._attempt, []) if n > self._number]
             # Read after looking for a later file: where there is one, the present one is complete.
             data = self._file.read(_CHUNK) if self._file is not None else b""
-            if data or not following:
-                return data or b""
+            if data:
+                self._offset += len(data)
+                return self._times.split(self._offset - len(data), data)
+            if not following:
+                return ()
             self._open(following[0])
 
     def _open(self, number: int) -> None:
         self.close()
-        self._number = number
+        self._number, self._offset = number, 0
         with contextlib.suppress(FileNotFoundError):  # rotated away just now
             self._file = (self._directory / segment_name(self._attempt, number)).open("rb", buffering=0)
+        self._times = _Times(self._directory / times_name(self._attempt, number))
 
     def close(self) -> None:
-        """Let go of the present file. Idempotent."""
+        """Let go of the present files. Idempotent."""
+        self._times.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class _Times:
+    """When what is in one file was written."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._file: FileIO | None = None
+        self._entries: deque[tuple[int, int]] = deque()
+        self._last_ns = 0
+        if path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self._file = path.open("rb", buffering=0)
+
+    def split(self, offset: int, data: bytes) -> Sequence[LogChunk]:
+        """What was read at an offset, cut where one write ended and the next began."""
+        if self._file is not None:
+            noted = self._file.read()
+            whole = len(noted) - len(noted) % TIMES_ENTRY.size
+            self._file.seek(whole - len(noted), os.SEEK_CUR)
+            self._entries.extend(TIMES_ENTRY.iter_unpack(noted[:whole]))
+        chunks: list[LogChunk] = []
+        begin = offset
+        while self._entries and self._entries[0][0] < offset + len(data):
+            at, time_ns = self._entries.popleft()
+            if at > begin:
+                chunks.append(LogChunk(self._last_ns, data[begin - offset : at - offset]))
+                begin = at
+            self._last_ns = time_ns
+        chunks.append(LogChunk(self._last_ns, data[begin - offset :]))
+        return chunks
+
+    def close(self) -> None:
+        """Let go of the file. Idempotent."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -122,19 +172,30 @@ class _Position:
 
 async def read_log(
     directory: Path, attempt: int, *, ended: Callable[[], bool], signal: LogSignal | None = None
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """What one run of a container wrote, in chunks.
 
     With `signal` it is followed until `ended`, which is called in a thread.
     """
+    async with aclosing(read_timed_log(directory, attempt, ended=ended, signal=signal)) as batches:
+        async for chunks in batches:
+            if chunks:
+                yield b"".join(chunk.data for chunk in chunks)
+
+
+async def read_timed_log(
+    directory: Path, attempt: int, *, ended: Callable[[], bool], signal: LogSignal | None = None
+) -> AsyncGenerator[Sequence[LogChunk]]:
+    """As `read_log`, with the times of the writes. An empty batch says that all there is by now was read."""
     position = _Position(directory, attempt)
     try:
         while True:
             # Both before reading: what was written before the end is then read in this round, what is later wakes us.
             event = None if signal is None else signal.event
             over = event is None or await to_thread.run_sync(ended)
-            while data := await to_thread.run_sync(position.read):
-                yield data
+            while chunks := await to_thread.run_sync(position.read):
+                yield chunks
+            yield ()
             if over or event is None:
                 return
             with anyio.move_on_after(RECHECK_S):

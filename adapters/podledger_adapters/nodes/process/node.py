@@ -7,15 +7,16 @@ truth of its own: the pods' directories do (`shim.record`), and what is found th
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 from pathlib import Path
 
 from anyio import to_thread
 
 from podledger.api import Pod
 from podledger.ports import PodReport, StopPod
+from podledger_adapters.nodes.log_chunk import LogChunk
 from podledger_adapters.nodes.process.host import base_environment, host_facts, node_name
-from podledger_adapters.nodes.process.log_reader import LogSignals, read_log
+from podledger_adapters.nodes.process.log_reader import LogSignals, read_timed_log
 from podledger_adapters.nodes.process.run import NodeRun
 from podledger_adapters.nodes.process.shim.ending import new_container_state
 from podledger_adapters.nodes.process.shim.record import ContainerState, PodRecord
@@ -121,6 +122,16 @@ class ProcessNode:
         restartCount was `attempt`. A log is kept within bounds (`shim.logs`), so a long one may have lost its
         beginning. Raises KeyError for a pod, container or run there is none of.
         """
+        batches = self.timed_logs(uid, container, follow=follow, previous=previous, attempt=attempt)
+        async with aclosing(batches):
+            async for chunks in batches:
+                if chunks:
+                    yield b"".join(chunk.data for chunk in chunks)
+
+    async def timed_logs(
+        self, uid: str, container: str, *, follow: bool = False, previous: bool = False, attempt: int | None = None
+    ) -> AsyncGenerator[Sequence[LogChunk]]:
+        """As `logs`, with the times of the writes; an empty batch says that all there is by now was read."""
         record = PodRecord(str(self._root), uid)
         state = await to_thread.run_sync(_container_state, record, container)
         present = state["restarts"]
@@ -138,8 +149,10 @@ class ProcessNode:
 
         directory = Path(record.logs_path(container))
         with self._signals.listen(directory) if follow else nullcontext() as signal:
-            async for chunk in read_log(directory, attempt, ended=ended, signal=signal):
-                yield chunk
+            batches = read_timed_log(directory, attempt, ended=ended, signal=signal)
+            async with aclosing(batches):
+                async for chunks in batches:
+                    yield chunks
 
 
 def _container_state(record: PodRecord, container: str) -> ContainerState:

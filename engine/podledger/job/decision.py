@@ -152,7 +152,7 @@ def _publish(plan: Plan) -> None:
 def _release(plan: Plan) -> None:
     """Take finalizers off. Whatever is counted is published by now: a refused status ended the sync before."""
     state = plan.state
-    for uid in state.tally.releasing:
+    for uid in state.tally.releasing or ():
         pod = state.pods[uid]
         plan.commands.append(ReleasePod(state.uid, state.namespace, pod.name, uid))
 

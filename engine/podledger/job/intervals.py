@@ -123,14 +123,10 @@ class IntervalSet(Struct, array_like=True):
 
     def format(self) -> str:
         """As in status.completedIndexes: `5`, `1,2` for two in a row, `3-7` for three or more."""
-        parts: list[str] = []
-        for start, end in zip(self.starts, self.ends, strict=True):
-            if start == end:
-                parts.append(str(start))
-            elif end == start + 1:
-                parts.append(f"{start},{end}")
-            else:
-                parts.append(f"{start}-{end}")
+        parts = [
+            str(start) if start == end else f"{start},{end}" if end == start + 1 else f"{start}-{end}"
+            for start, end in zip(self.starts, self.ends, strict=True)
+        ]
         return ",".join(parts)
 
 

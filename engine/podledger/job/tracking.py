@@ -66,10 +66,10 @@ def _in_order(state: JobState, *, everything: bool, full: bool) -> list[PodRecor
 
     When the lists are full from the beginning, listed pods go first, else they would drain one pod a sync.
     """
-    if everything:
-        pods = [pod for uid in state.tally.tracked if not (pod := state.pods[uid]).releasing]
-    else:
-        pods = [state.pods[uid] for uid in state.tally.pending]
+    worklist = state.tally.tracked if everything else state.tally.pending
+    if not worklist:  # to walk a dict that has become empty costs what it once held
+        return []
+    pods = [pod for uid in worklist if not (pod := state.pods[uid]).releasing]
     if state.indexed:
         pods.sort(key=lambda pod: (pod.index, pod.order))
     else:
@@ -142,6 +142,8 @@ def _fails_index(state: JobState, pod: PodRecord, completed_now: set[int]) -> bo
 def sweep_pods(plan: Plan, rule: str) -> None:
     """Release, uncounted, whatever still bears the finalizer of a Job that is finished or gone (job-semantics 2.8)."""
     state = plan.state
+    if not state.tally.tracked and not state.tally.foreign:
+        return
     held = [state.pods[uid] for uid in (*state.tally.tracked, *state.tally.foreign)]
     for pod in sorted(held, key=lambda pod: pod.order):
         if not pod.finalizer or pod.releasing or (state.missing and not pod.terminating):

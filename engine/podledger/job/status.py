@@ -38,6 +38,8 @@ def _completed_indexes(state: JobState) -> str:
 
 def _ready_refused(state: JobState) -> int:
     """Ready pods whose delete was refused in this sync: upstream no longer calls them ready (job-semantics 3.2)."""
+    if not state.delete_refused:
+        return 0
     pods = (state.pods.get(uid) for uid in state.delete_refused)
     return sum(1 for pod in pods if pod is not None and pod.ready and pod.owned and pod.standing == Standing.ACTIVE)
 

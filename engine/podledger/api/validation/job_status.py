@@ -86,7 +86,8 @@ def validate_counts(status: JobStatus) -> list[FieldError]:
         ("ready", status.ready),
         ("terminating", status.terminating),
     ):
-        errors += not_negative(f"status.{name}", value)
+        if value is not None and value < 0:
+            errors += not_negative(f"status.{name}", value)
     uncounted = status.uncounted_terminated_pods
     if uncounted is None:
         return errors

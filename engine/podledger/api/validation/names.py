@@ -1,9 +1,12 @@
 """What names, labels and other small texts may look like: each function returns Kubernetes' messages, none if all well.
 
-The paths these messages belong to are the callers' matter.
+The paths these messages belong to are the callers' matter. Answers are remembered: the labels of a Job and of its pods
+are the same few texts again and again.
 """
 
 import re
+from collections.abc import Callable
+from functools import lru_cache, wraps
 from typing import Final
 
 __all__ = [
@@ -27,6 +30,11 @@ MAX_LABEL: Final = 63
 """Of a label's value, and of the name part of its key."""
 MAX_PORT_NAME: Final = 15
 
+REMEMBERED: Final = 2048
+"""Texts of each kind whose answer is remembered."""
+LONGEST_REMEMBERED: Final = 317
+"""The longest qualified name; what is longer is wrong anyway, and may be of any length."""
+
 DNS_LABEL_MESSAGE: Final = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
     "an alphanumeric character"
@@ -44,23 +52,35 @@ LABEL_VALUE_MESSAGE: Final = (
 )
 
 
+def remembered(find: Callable[[str], tuple[str, ...]]) -> Callable[[str], tuple[str, ...]]:
+    """The function, with its last answers remembered."""
+    recall = lru_cache(REMEMBERED)(find)
+
+    @wraps(find)
+    def faults(value: str) -> tuple[str, ...]:
+        return recall(value) if len(value) <= LONGEST_REMEMBERED else find(value)
+
+    return faults
+
+
 def regex_fault(message: str, pattern: str, *examples: str) -> str:
     """A message with examples and the expression, joined as Kubernetes joins them."""
     listed = " or ".join(f"'{example}', " for example in examples)
     return f"{message} (e.g. {listed}regex used for validation is '{pattern}')"
 
 
-def dns_label_faults(value: str) -> list[str]:
+@remembered
+def dns_label_faults(value: str) -> tuple[str, ...]:
     """What keeps a text from being a DNS-1123 label, such as a container's name."""
     faults: list[str] = []
     if len(value.encode()) > MAX_DNS_LABEL:
         faults.append(f"must be no more than {MAX_DNS_LABEL} characters")
     if not re.fullmatch(DNS_LABEL, value):
         faults.append(regex_fault(DNS_LABEL_MESSAGE, DNS_LABEL, "my-name", "123-abc"))
-    return faults
+    return tuple(faults)
 
 
-def dns_subdomain_faults(value: str, *, prefix: bool = False) -> list[str]:
+def dns_subdomain_faults(value: str, *, prefix: bool = False) -> tuple[str, ...]:
     """What keeps a text from being a DNS-1123 subdomain, such as a Job's name; a `prefix` may end with a dash."""
     if prefix and value.endswith("-"):
         value = value[:-1] + "a"
@@ -69,16 +89,17 @@ def dns_subdomain_faults(value: str, *, prefix: bool = False) -> list[str]:
         faults.append(f"must be no more than {MAX_DNS_SUBDOMAIN} characters")
     if not re.fullmatch(DNS_SUBDOMAIN, value):
         faults.append(regex_fault(DNS_SUBDOMAIN_MESSAGE, DNS_SUBDOMAIN, "example.com"))
-    return faults
+    return tuple(faults)
 
 
-def qualified_name_faults(value: str) -> list[str]:
+@remembered
+def qualified_name_faults(value: str) -> tuple[str, ...]:
     """What keeps a text from being a qualified name (`name` or `example.com/name`), such as a label's key."""
     examples = ("MyName", "my.name", "123-abc")
     prefix, slash, name = value.partition("/")
     if "/" in name:
         fault = regex_fault(f"a qualified name {QUALIFIED_NAME_MESSAGE}", QUALIFIED_NAME, *examples)
-        return [f"{fault} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
+        return (f"{fault} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",)
     faults: list[str] = []
     if not slash:
         name = prefix
@@ -92,17 +113,18 @@ def qualified_name_faults(value: str) -> list[str]:
         faults.append(f"name part must be no more than {MAX_LABEL} bytes")
     if not re.fullmatch(QUALIFIED_NAME, name):
         faults.append(regex_fault(f"name part {QUALIFIED_NAME_MESSAGE}", QUALIFIED_NAME, *examples))
-    return faults
+    return tuple(faults)
 
 
-def label_value_faults(value: str) -> list[str]:
+@remembered
+def label_value_faults(value: str) -> tuple[str, ...]:
     """What keeps a text from being a label's value."""
     faults: list[str] = []
     if len(value.encode()) > MAX_LABEL:
         faults.append(f"must be no more than {MAX_LABEL} bytes")
     if not re.fullmatch(LABEL_VALUE, value):
         faults.append(regex_fault(LABEL_VALUE_MESSAGE, LABEL_VALUE, "MyValue", "my_value", "12345"))
-    return faults
+    return tuple(faults)
 
 
 def port_name_faults(value: str) -> list[str]:

@@ -15,7 +15,7 @@ from podledger.api.job import Job, JobStatus
 from podledger.job import command as cmd
 from podledger.job.outcome import Created, Done, Outcome
 
-__all__ = ["Row", "World", "check", "play"]
+__all__ = ["Row", "World", "check", "done", "order_of_writes", "play", "published", "uids"]
 
 _WRITES: dict[type[cmd.Command], str] = {
     cmd.CreatePod: "POST",

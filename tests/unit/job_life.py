@@ -22,7 +22,7 @@ from podledger.job.outcome import Failed, Outcome, Unknown
 from podledger.job.snapshot import decode_state, encode_state
 from podledger.job.state import JobState
 
-__all__ = ["Life", "job_lives", "lives"]
+__all__ = ["Life", "Step", "job_lives", "live", "lives"]
 
 Step = tuple[str, int, int]
 

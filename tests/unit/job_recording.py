@@ -25,7 +25,7 @@ from podledger.api.pod import (
 )
 from podledger.job.names import COMPLETION_INDEX, FINALIZER
 
-__all__ = ["PLAYED", "Recording"]
+__all__ = ["PLAYED", "Recording", "forgive_active"]
 
 Json = dict[str, Any]
 PLAYED = frozenset({"create", "settle", "wait", "patch-job", "pods", "bind", "delete-pods", "clone-pod"})

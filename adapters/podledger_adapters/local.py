@@ -21,7 +21,9 @@ from podledger.errors import ClusterError
 from podledger.job.command import Command
 from podledger.ports import Change, Clock, Node, Outcome, Unknown
 from podledger_adapters.nodes.behaviour import Behaviour
+from podledger_adapters.nodes.container_log import container_of, run_of
 from podledger_adapters.nodes.kubelet import Kubelet
+from podledger_adapters.nodes.log_chunk import LogChunk, TimedLogs
 from podledger_adapters.nodes.manual import ManualNode
 from podledger_adapters.nodes.simulated import SimulatedNode
 from podledger_adapters.store import ApiError, ObjectStore
@@ -238,27 +240,33 @@ class LocalCluster:
         stored = self.store.find(Pod, (namespace, pod))
         if stored is None:
             raise not_found(RESOURCES[Pod], pod)
-        name = _container(stored, container)
-        if self.node is None or stored.spec.node_name != self.node.name:
-            why = f'container "{name}" in pod "{pod}" is not available'
-            raise ApiError(400, "BadRequest", why)
+        async with aclosing(self.timed_logs(stored, container, follow=follow)) as batches:
+            async for chunks in batches:
+                for chunk in chunks:
+                    yield chunk.data
+
+    async def timed_logs(
+        self, pod: Pod, container: str = "", *, follow: bool = False, previous: bool = False
+    ) -> AsyncGenerator[Sequence[LogChunk]]:
+        """As `logs`, with the times of the writes; an empty batch says that all there is by now was read.
+
+        `previous`: of the run before the present one. A node that keeps no times gives those of the reading.
+        """
+        name = container_of(pod, container)
+        run = run_of(pod, name, previous=previous)
+        if self.node is None or pod.spec.node_name != self.node.name:
+            yield ()  # Nobody here runs it, so nobody has its log.
+            return
+        uid, follow = pod.metadata.uid, follow and not run.over
         try:
-            async for chunk in self.node.logs(stored.metadata.uid, name, follow=follow):
-                yield chunk
+            if isinstance(self.node, TimedLogs):
+                async with aclosing(self.node.timed_logs(uid, name, follow=follow, attempt=run.attempt)) as batches:
+                    async for chunks in batches:
+                        yield chunks
+                return
+            yield ()
+            async for data in self.node.logs(uid, name, follow=follow):
+                yield (LogChunk(int(self.clock.now() * 1e9), data),)
         except KeyError:
-            why = f'container "{name}" in pod "{pod}" is waiting to start: ContainerCreating'
+            why = f'container "{name}" in pod "{pod.metadata.name}" is not available'
             raise ApiError(400, "BadRequest", why) from None
-
-
-def _container(pod: Pod, wanted: str) -> str:
-    base = pod.spec.base
-    regular = [container["name"] for container in base.get("containers", ())]
-    every = [*(container["name"] for container in base.get("initContainers", ())), *regular]
-    name = pod.metadata.name
-    if not wanted and len(every) > 1:
-        listed = " ".join(every)
-        why = f"a container name must be specified for pod {name}, choose one of: [{listed}]"
-        raise ApiError(400, "BadRequest", why)
-    if wanted and wanted not in every:
-        raise ApiError(400, "BadRequest", f"container {wanted} is not valid for pod {name}")
-    return wanted or regular[0]

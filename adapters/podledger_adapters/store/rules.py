@@ -16,6 +16,8 @@ from podledger.api.job import Job
 from podledger.api.namespace import Namespace, NamespaceSpec, NamespaceStatus
 from podledger.api.pod import Pod, PodSpec, PodStatus
 from podledger.api.validation import (
+    validate_cronjob,
+    validate_cronjob_update,
     validate_job,
     validate_job_update,
     validate_metadata,
@@ -29,13 +31,28 @@ from podledger.api.validation import (
 from podledger.errors import InvalidObject
 from podledger_adapters.store.kinds import RESOURCES, StoredObject
 
-__all__ = ["PodTemplates", "check_job_status", "prepare_deletion", "prepare_new", "prepare_update"]
+__all__ = ["PodTemplates", "check_job_status", "prepare_deletion", "prepare_new", "prepare_update", "with_kind_defaults"]
 
 S = TypeVar("S", bound=StoredObject)
 T = TypeVar("T", Job, Pod, CronJob)
 
 TEMPLATES = 256
 """Pod templates whose filled-in form is remembered."""
+
+
+def with_kind_defaults(stored: S) -> S:
+    """The object with the defaults of its kind, as an API server has it once it decoded a request."""
+    filled: StoredObject = stored
+    match stored:
+        case Job():
+            filled = with_defaults(stored)
+        case Pod():
+            filled = with_pod_defaults(stored)
+        case CronJob():
+            filled = with_cronjob_defaults(stored)
+        case _:
+            pass
+    return cast("S", filled)
 
 
 def prepare_new(new: StoredObject, uid: str, now: datetime) -> StoredObject:
@@ -61,7 +78,7 @@ def prepare_new(new: StoredObject, uid: str, now: datetime) -> StoredObject:
         case CronJob():
             metadata = replace(metadata, generation=1)
             cronjob = with_cronjob_defaults(replace(new, metadata=metadata, status=CronJobStatus()))
-            _refuse(cronjob, validate_metadata(metadata))
+            _refuse(cronjob, validate_cronjob(cronjob))
             return cronjob
         case Namespace():
             _refuse(new, validate_namespace_metadata(metadata))
@@ -106,7 +123,7 @@ def prepare_update(old: StoredObject, new: StoredObject, subresource: str) -> St
             return new
         case CronJob(), CronJob():
             new = with_cronjob_defaults(replace(new, status=old.status))
-            _check_metadata(old, new)
+            _refuse(new, validate_cronjob_update(new, old))
             return _counted_up(old, new)
         case Namespace(), Namespace():
             # Each of its three paths changes one thing; labels and the like may change by all.

@@ -150,9 +150,9 @@ class Inspection:
                 return self.quantity(str(value), path)
             case "Quantity", _:
                 return self.quantity(json.dumps(value, default=str), path)
-            case ("Time" | "MicroTime"), str():
+            case (("Time" | "MicroTime"), str()):
                 return self.time(declared, value, path)
-            case ("Time" | "MicroTime"), _:
+            case (("Time" | "MicroTime"), _):
                 message = f"json: cannot unmarshal {json_kind(value)} into Go value of type string"
                 self.refuse(path, f"must be a time, is {shown(value)}", message)
             case "IntOrString", str():

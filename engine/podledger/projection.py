@@ -5,6 +5,7 @@ routes an event to its Job; what the event means there is `podledger.job.fold`.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import get_args
 
 import msgspec
 
@@ -19,7 +20,8 @@ from podledger.job.state import JobState
 
 __all__ = ["Projection", "decode_projection", "encode_projection"]
 
-_MAY_END = (ev.JobGone, ev.PodGone, ev.PodReleased, ev.PodFinalizerGone, ev.PodLetGo)
+_MAY_END = frozenset({ev.JobGone, ev.PodGone, ev.PodReleased, ev.PodFinalizerGone, ev.PodLetGo})
+_VERSIONED = frozenset(kind for kind in get_args(ev.JobEvent) if "resource_version" in kind.__struct_fields__)
 
 
 class Projection:
@@ -61,13 +63,15 @@ class Projection:
         if state is None:
             state = self._begin(event)
         fold(state, event)
-        if isinstance(event, ev.JobSet):
+        kind = type(event)
+        if kind is ev.JobSet:
             self._name(state)
-        elif state.gone and not state.pods and isinstance(event, _MAY_END):
+        elif state.gone and not state.pods and kind in _MAY_END:
             self._drop(state)
-        version = getattr(event, "resource_version", "")
-        if version and version.isdecimal() and (number := int(version)) > self.revision:
-            self.revision = number
+        if kind in _VERSIONED:
+            version: str = getattr(event, "resource_version", "")
+            if version.isdecimal() and (number := int(version)) > self.revision:
+                self.revision = number
 
     def apply_all(self, events: Iterable[Event]) -> None:
         """Fold events in order."""

@@ -48,10 +48,10 @@ def proceed(state: JobState, now: float, *, position: int = 0, limits: Limits = 
 def _walk(state: JobState, now: float, position: int, limits: Limits, first: int, *, starts: bool) -> Decision:
     plan = Plan(state, now, limits, starts=starts)
     steps = _steps_for(state)
-    for step in Step:
-        if step < first or step not in steps:
+    for step, take in steps.items():
+        if step < first:
             continue
-        steps[step](plan)
+        take(plan)
         if not plan.empty:
             return _decision(plan, step, position, starts=starts)
     if steps is _SYNC:
@@ -71,7 +71,7 @@ def _decision(plan: Plan, step: Step, position: int, *, starts: bool) -> Decisio
     head = ev.SyncDecided(
         state.uid,
         starts,
-        step,
+        int(step),
         plan.now,
         position,
         tally.active,
@@ -149,6 +149,20 @@ def _publish(plan: Plan) -> None:
     plan.commands.append(PublishStatus(state.uid, state.key, state.resource_version, status))
 
 
+def _publish_settled(plan: Plan) -> None:
+    """Publish what settling changed, and only that (job-semantics 2.4 k).
+
+    What was seen of pods since the first write of this sync is the next one's, which counts their results in the same
+    write: no status may show a pod neither active nor listed nor counted.
+    """
+    state, published = plan.state, plan.state.published
+    listed = published.uncounted_terminated_pods
+    before = (len(listed.succeeded), len(listed.failed)) if listed is not None else (0, 0)
+    settled = (len(state.uncounted_succeeded), len(state.uncounted_failed)) != before
+    if settled or tuple(state.conditions) != published.conditions:
+        _publish(plan)
+
+
 def _release(plan: Plan) -> None:
     """Take finalizers off. Whatever is counted is published by now: a refused status ended the sync before."""
     state = plan.state
@@ -199,7 +213,7 @@ _SYNC: dict[Step, Callable[[Plan], None]] = {
     Step.PUBLISH: _publish,
     Step.RELEASE: _release,
     Step.SETTLE: _settle,
-    Step.PUBLISH_SETTLED: _publish,
+    Step.PUBLISH_SETTLED: _publish_settled,
 }
 _SKIP: dict[Step, Callable[[Plan], None]] = {Step.PUBLISH_SETTLED: _skip}
 _SWEEP: dict[Step, Callable[[Plan], None]] = {Step.RECORD: _sweep, Step.RELEASE: _release}

@@ -14,7 +14,7 @@ from podledger.errors import DamagedLog
 from podledger.event import ClusterRewound, EpochTaken, Event, EventsCompacted, StreamRecord, StreamStarted
 from podledger.job import event as ev
 from podledger.job.fold import fold
-from podledger.job.fold_ends import abandon_sync
+from podledger.job.fold_ends import abandon_sync, discard
 from podledger.job.snapshot import decode_state, encode_state
 from podledger.job.state import JobState
 
@@ -161,8 +161,13 @@ def decode_projection(body: bytes) -> Projection:
 
 
 def _forget_calls(state: JobState) -> None:
-    """A new holder cannot know what became of calls under way: creates are asked about again, all else decided anew."""
+    """A new holder cannot know what became of calls under way: creates are asked about again, all else decided anew.
+
+    A pod whose finalizer was being taken off, uncounted, may have lost it.
+    """
     abandon_sync(state)
     state.step = 0
     for intent in state.creating:
         state.unresolved[intent] = 0
+    for uid in list(state.discarding):
+        discard(state, uid)

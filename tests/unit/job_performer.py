@@ -281,4 +281,5 @@ class Performer:
         """A delete of ours was sent, and its answer was lost."""
         pod = self.pods[uid]
         command = cmd.DeletePod(JOB_UID, pod.metadata.namespace, pod.metadata.name, uid, True)
+        self.apply([ev.DeleteIntended(JOB_UID, uid, "surplus", True)])
         self.apply(observe_outcome(self.state, command, Unknown("timeout"), int(self.now)))

@@ -38,7 +38,7 @@ def backoff_now(state: JobState, uids: Iterable[str]) -> Backoff:
     if not tally.new_failed and not tally.new_ignored:
         return Backoff(0, record.last_s) if tally.new_succeeded or tally.new_indexes else record
     pods = [state.pods[uid] for uid in uids]
-    fresh = [pod for pod in pods if not pod.counted and state.has_valid_index(pod)]
+    fresh = [pod for pod in pods if not (pod.counted or pod.discarded) and state.has_valid_index(pod)]
     failures = [pod.finished_s for pod in fresh if state.is_failed(pod)]
     successes = [pod.finished_s for pod in fresh if pod.phase == Phase.SUCCEEDED]
     if not failures:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from podledger.job import event as ev
-from podledger.job.fold_ends import abandon_sync, finalizer_gone, forget_if_done, intent_settled, settle
+from podledger.job.fold_ends import abandon_sync, discard, finalizer_gone, forget_if_done, intent_settled, settle
 from podledger.job.shares import enter, leave, review_index
 from podledger.job.state import JobState, Phase
 
@@ -61,6 +61,11 @@ def _release_intended(state: JobState, event: ev.ReleaseIntended) -> None:
         enter(state, pod)
 
 
+def _delete_intended(state: JobState, event: ev.DeleteIntended) -> None:
+    if event.release and event.pod in state.pods:
+        state.discarding[event.pod] = event.rule
+
+
 def _delete_accepted(state: JobState, event: ev.DeleteAccepted) -> None:
     pod = state.pods.get(event.pod)
     if pod is None:
@@ -71,6 +76,7 @@ def _delete_accepted(state: JobState, event: ev.DeleteAccepted) -> None:
         pod.finalizer = pod.releasing = False
     enter(state, pod)
     state.unresolved.pop(event.pod, None)
+    state.discarding.pop(event.pod, None)
     if event.released:
         settle(state, pod)
         forget_if_done(state, pod)
@@ -103,8 +109,12 @@ def _call_failed(state: JobState, event: ev.CallFailed) -> None:
                 pod.releasing = False
                 enter(state, pod)
         case "delete":
+            if event.unknown:
+                discard(state, event.subject)
+            else:
+                state.discarding.pop(event.subject, None)
             pod = state.pods.get(event.subject)
-            if pod is None or pod.phase >= Phase.SUCCEEDED:  # it ended while we called: it counts, and is not deleted
+            if pod is None or pod.phase >= Phase.SUCCEEDED:  # it ended while we called: it need not be deleted
                 return
             if event.unknown:
                 state.unresolved[event.subject] = event.at_s
@@ -124,6 +134,7 @@ DECIDED_FOLDS: dict[type, Callable[[JobState, Any], None]] = {
     ev.CreateIntended: _create_intended,
     ev.PodCounted: _pod_counted,
     ev.PodRetained: _pod_retained,
+    ev.DeleteIntended: _delete_intended,
     ev.ReleaseIntended: _release_intended,
     ev.PodReleased: finalizer_gone,
     ev.UidSettled: _uid_settled,

@@ -5,7 +5,7 @@ from podledger.job.shares import drop, enter, leave, review_index
 from podledger.job.state import JobState, Phase, PodRecord
 from podledger.job.times import to_seconds
 
-__all__ = ["abandon_sync", "finalizer_gone", "forget_if_done", "intent_settled", "settle", "unstage"]
+__all__ = ["abandon_sync", "discard", "finalizer_gone", "forget_if_done", "intent_settled", "settle", "unstage"]
 
 
 def finalizer_gone(state: JobState, event: ev.PodFinalizerGone | ev.PodReleased) -> None:
@@ -43,6 +43,17 @@ def forget_if_done(state: JobState, pod: PodRecord) -> None:
         drop(state, pod)
         del state.pods[pod.uid]
         state.done[pod.uid] = pod.counted or "none"
+
+
+def discard(state: JobState, uid: str) -> None:
+    """Nobody knows whether our delete took the pod's finalizer off: from now on its result counts for nothing."""
+    rule = state.discarding.pop(uid, "")
+    pod = state.pods.get(uid)
+    if not rule or pod is None:
+        return
+    leave(state, pod)
+    pod.discarded = rule
+    enter(state, pod)
 
 
 def intent_settled(state: JobState, intent: ev.CreateIntended | None) -> None:

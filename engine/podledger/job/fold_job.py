@@ -125,6 +125,7 @@ def _publish(state: JobState, status: JobStatus) -> None:
     state.done.clear()
     state.creating.clear()
     state.unresolved.clear()
+    state.discarding.clear()
     state.retained.clear()
     state.delete_refused.clear()
     state.backoff_failures = state.backoff_last_s = 0
@@ -207,7 +208,6 @@ JOB_FOLDS: dict[type, Callable[[JobState, Any], None]] = {
     ev.StartTimeSet: _start_time_set,
     ev.StatusIntended: _status_intended,
     ev.StatusPublished: _status_published,
-    ev.DeleteIntended: _nothing,
     ev.AdoptIntended: _nothing,
     ev.LetGoIntended: _nothing,
 }

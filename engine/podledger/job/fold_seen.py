@@ -82,7 +82,7 @@ def _pod_succeeded(state: JobState, event: ev.PodSucceeded) -> None:
     pod.phase = Phase.SUCCEEDED
     pod.finished_s = event.finished_s
     enter(state, pod)
-    state.unresolved.pop(event.pod, None)  # a delete that may not have come through is not repeated: the pod counts
+    state.unresolved.pop(event.pod, None)  # a delete that may not have come through need not be repeated
     forget_if_done(state, pod)
 
 
@@ -94,7 +94,8 @@ def _pod_failed(state: JobState, event: ev.PodFailed) -> None:
     pod.phase = Phase.FAILED
     pod.finished_s = event.finished_s
     pod.exits, pod.conditions = event.exits, event.conditions
-    _apply_failure_policy(state, pod)
+    if not pod.discarded:
+        _apply_failure_policy(state, pod)
     enter(state, pod)
     state.unresolved.pop(event.pod, None)
     forget_if_done(state, pod)
@@ -139,6 +140,7 @@ def _pod_gone(state: JobState, event: ev.PodGone) -> None:
     drop(state, pod)
     settle(state, pod)
     state.unresolved.pop(event.pod, None)
+    state.discarding.pop(event.pod, None)
     if pod.index >= 0 and state.retained.get(pod.index) == pod.uid:
         del state.retained[pod.index]
     if event.orphaned:  # it may be adopted again, or still bears our finalizer, which somebody must take off

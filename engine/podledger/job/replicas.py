@@ -122,5 +122,5 @@ def resolve_calls(plan: Plan, *, finishing: bool) -> bool:
         elif intent is not None:
             plan.wake(since + limits.expire_s, "an answer that was lost")
         elif (pod := state.pods.get(subject)) is not None and not finishing:  # finishing deletes all pods anyway
-            plan.commands.append(DeletePod(state.uid, state.namespace, pod.name, pod.uid, pod.finalizer))
+            _delete(plan, [pod], pod.discarded or "a delete whose answer was lost", release=pod.finalizer)
     return bool(state.unresolved)

@@ -58,11 +58,11 @@ def _enter_pending(state: JobState, pod: PodRecord) -> None:
             tally.pending[pod.uid] = None
         return
     failed = state.is_failed(pod)
-    if not failed and pod.phase != Phase.SUCCEEDED:
+    if not failed and pod.phase < Phase.SUCCEEDED:
         return
     if not pod.releasing and state.retained.get(pod.index) != pod.uid:
         tally.pending[pod.uid] = None
-    if not state.has_valid_index(pod):
+    if pod.discarded or not state.has_valid_index(pod):
         return
     if failed:
         _count_failure(state, pod, 1)
@@ -118,7 +118,7 @@ def _leave_live(state: JobState, pod: PodRecord, standing: Standing) -> None:
 def _leave_pending(state: JobState, pod: PodRecord) -> None:
     tally = state.tally
     tally.pending.pop(pod.uid, None)
-    if pod.counted or not state.has_valid_index(pod):
+    if pod.counted or pod.discarded or not state.has_valid_index(pod):
         return
     if state.is_failed(pod):
         _count_failure(state, pod, -1)

@@ -47,11 +47,13 @@ class Step(IntEnum):
     PUBLISH_SETTLED = 7
 
 
-class PodRecord(Struct, array_like=True):
+class PodRecord(Struct, array_like=True, gc=False):
     """What is known of one pod. Times are Unix seconds, 0 for none; `order` is the order of first sight.
 
     `deleted` is a delete of ours that was accepted, `terminating` a deletionTimestamp that was seen. `counted` is the
     pod's judgement (succeeded, failed, ignored, none) or "" while there is none; `finalizer` is False once released.
+    `discarded` is the rule of a delete of ours that takes the finalizer off, uncounted, and whose answer was lost: the
+    finalizer may be off at any time from then on, so that the pod's result counts for nothing, whatever it is.
     """
 
     uid: str
@@ -80,6 +82,7 @@ class PodRecord(Struct, array_like=True):
     action: str = ""
     counted: str = ""
     releasing: bool = False
+    discarded: str = ""
 
     @property
     def standing(self) -> Standing:
@@ -89,13 +92,14 @@ class PodRecord(Struct, array_like=True):
         return Standing.TERMINATING if self.terminating or self.deleted else Standing.ACTIVE
 
 
-class JobState(Struct, kw_only=True):
+class JobState(Struct, kw_only=True, gc=False):
     """All that the log knows of one Job.
 
     `published` is the status as the cluster holds it; `succeeded`, `failed`, `uncounted_*`, `completed` and
     `conditions` are what the next status will say. `creating` holds the intents whose pod is not known yet, `done` the
     judgement of pods that are counted, released and ended (so that no uid is ever counted twice). `unresolved` are
-    calls whose answer was lost, by intent id or pod uid, with the time.
+    calls whose answer was lost, by intent id or pod uid, with the time. `discarding` are deletes under way that take
+    the finalizer off, uncounted: their rule by pod uid.
 
     Of the sync under way: `sync_order` is the order from which pods are its own, `aborted` says that a call failed
     without which it must not go on, `wanted` is how many active pods it wanted (-1: it did not ask), `refused` that a
@@ -134,6 +138,7 @@ class JobState(Struct, kw_only=True):
     next_order: int = 0
     creating: dict[str, CreateIntended] = {}
     unresolved: dict[str, int] = {}
+    discarding: dict[str, str] = {}
     retained: dict[int, str] = {}
     pods: dict[str, PodRecord] = {}
     done: dict[str, str] = {}
@@ -199,7 +204,10 @@ class JobState(Struct, kw_only=True):
 
         Phase Failed; or, where terminating pods are replaced at once, one that is being deleted and did not succeed.
         One that we deleted ourselves to finish the Job is judged by that finish, however soon it is seen to terminate.
+        A discarded one is none, however it ends.
         """
+        if pod.discarded:
+            return False
         if pod.phase == Phase.FAILED:
             return True
         by_others = pod.terminating and not pod.deleted

@@ -81,7 +81,7 @@ def _in_order(state: JobState, *, everything: bool, full: bool) -> list[PodRecor
 
 def _is_new_index(state: JobState, pod: PodRecord) -> bool:
     """Whether this is an uncounted success of an index that was not complete when the sync began."""
-    if not state.indexed or pod.counted or pod.phase != Phase.SUCCEEDED:
+    if not state.indexed or pod.counted or pod.discarded or pod.phase != Phase.SUCCEEDED:
         return False
     return state.has_valid_index(pod) and pod.index not in state.completed
 
@@ -90,12 +90,14 @@ def _may_come_off(state: JobState, pod: PodRecord, finish: Finish | None) -> boo
     """Whether a tracked pod's finalizer may come off now, retention apart (job-semantics 2.2)."""
     if pod.counted or state.deleting or finish is not None:
         return True
-    return pod.phase == Phase.SUCCEEDED or state.is_failed(pod)
+    return pod.phase >= Phase.SUCCEEDED or state.is_failed(pod)
 
 
 def _judge(state: JobState, pod: PodRecord, finish: Finish | None, completed_now: set[int]) -> ev.PodCounted:
     """What a pod counts as, and by which rule (job-semantics 2.3)."""
     job, uid, index = state.uid, pod.uid, pod.index
+    if pod.discarded:
+        return ev.PodCounted(job, uid, "none", pod.discarded, index, False, False)
     valid = state.has_valid_index(pod)
     if pod.phase == Phase.SUCCEEDED:
         if not state.indexed:

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-class StreamRecord(Struct, frozen=True, array_like=True):
+class StreamRecord(Struct, frozen=True, array_like=True, gc=False):
     """Base of the events that belong to no single Job."""
 
 

@@ -48,19 +48,19 @@ Kind = Literal["Job", "Pod"]
 # ---- Cluster: changes -----------------------------------------------------------------------------------------
 
 
-class ListBegan(Struct, frozen=True):
+class ListBegan(Struct, frozen=True, gc=False):
     """A list of a kind follows: `Seen` for each object there is, then `ListEnded`. What was not seen is gone."""
 
     kind: Kind
 
 
-class Seen(Struct, frozen=True):
+class Seen(Struct, frozen=True, gc=False):
     """An object as it is: listed, added or modified."""
 
     object: Job | Pod
 
 
-class Gone(Struct, frozen=True):
+class Gone(Struct, frozen=True, gc=False):
     """An object was removed; `resource_version` is that of the removal, "" where it is not known."""
 
     kind: Kind
@@ -70,7 +70,7 @@ class Gone(Struct, frozen=True):
     resource_version: str
 
 
-class ListEnded(Struct, frozen=True):
+class ListEnded(Struct, frozen=True, gc=False):
     """The list is complete as of `resource_version`; `consistent` is False for one answered from a cache."""
 
     kind: Kind
@@ -78,7 +78,7 @@ class ListEnded(Struct, frozen=True):
     consistent: bool = True
 
 
-class Bookmark(Struct, frozen=True):
+class Bookmark(Struct, frozen=True, gc=False):
     """Nothing of this kind happened up to `resource_version`."""
 
     kind: Kind
@@ -124,14 +124,14 @@ class Cluster(Protocol):
 # ---- Node -------------------------------------------------------------------------------------------------------
 
 
-class StopPod(Struct, frozen=True):
+class StopPod(Struct, frozen=True, gc=False):
     """End a pod: TERM, `grace_s` seconds, KILL."""
 
     uid: str
     grace_s: int
 
 
-class PodReport(Struct, frozen=True):
+class PodReport(Struct, frozen=True, gc=False):
     """The status a node wants a pod to have. Terminal phases are final."""
 
     uid: str
@@ -182,7 +182,7 @@ class Taken(NamedTuple):
     position: int
 
 
-class LogBatch(Struct, frozen=True):
+class LogBatch(Struct, frozen=True, gc=False):
     """What one append stored. `first` and `last` are positions, inclusive; `chain` is the hash up to its end."""
 
     first: int

@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-class CreatePod(Struct, frozen=True):
+class CreatePod(Struct, frozen=True, gc=False):
     """Create this pod, under this very name. It bears `intent` as an annotation and the tracking finalizer.
 
     A repeat, or AlreadyExists with a pod of the same intent, is success: the first call's pod.
@@ -32,7 +32,7 @@ class CreatePod(Struct, frozen=True):
     pod: Pod
 
 
-class DeletePod(Struct, frozen=True):
+class DeletePod(Struct, frozen=True, gc=False):
     """Delete the pod with this uid; with `release`, take the tracking finalizer off first. Not found is success."""
 
     job: str
@@ -42,7 +42,7 @@ class DeletePod(Struct, frozen=True):
     release: bool
 
 
-class ReleasePod(Struct, frozen=True):
+class ReleasePod(Struct, frozen=True, gc=False):
     """Take the tracking finalizer off the pod with this uid. Not found is success."""
 
     job: str
@@ -51,7 +51,7 @@ class ReleasePod(Struct, frozen=True):
     uid: str
 
 
-class AdoptPod(Struct, frozen=True):
+class AdoptPod(Struct, frozen=True, gc=False):
     """Make the pod with this uid the Job's and put the tracking finalizer on.
 
     The adapter first asks the live Job (not a cache): refused if its uid differs or it is being deleted.
@@ -63,7 +63,7 @@ class AdoptPod(Struct, frozen=True):
     uid: str
 
 
-class LetGoPod(Struct, frozen=True):
+class LetGoPod(Struct, frozen=True, gc=False):
     """Take our owner reference and the tracking finalizer off the pod with this uid, in one write."""
 
     job: str
@@ -72,7 +72,7 @@ class LetGoPod(Struct, frozen=True):
     uid: str
 
 
-class PublishStatus(Struct, frozen=True):
+class PublishStatus(Struct, frozen=True, gc=False):
     """Write the Job's status subresource on top of exactly this resourceVersion, else Conflict."""
 
     job: str
@@ -81,7 +81,7 @@ class PublishStatus(Struct, frozen=True):
     status: JobStatus
 
 
-class RecordEvent(Struct, frozen=True):
+class RecordEvent(Struct, frozen=True, gc=False):
     """Record a Kubernetes Event about the Job. Best effort: its loss changes nothing."""
 
     job: str

@@ -32,8 +32,11 @@ __all__ = [
 ]
 
 
-class JobRecord(Struct, frozen=True, array_like=True):
-    """Base of the union: every event names its Job by uid."""
+class JobRecord(Struct, frozen=True, array_like=True, gc=False):
+    """Base of the union: every event names its Job by uid.
+
+    Events are trees of values, which cannot form a cycle: the cycle collector need not look at them.
+    """
 
     job: str
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 __all__ = ["IntervalSet", "parse_intervals", "parse_number"]
 
 
-class IntervalSet(Struct, array_like=True):
+class IntervalSet(Struct, array_like=True, gc=False):
     """A set of integers >= 0. `starts[i]..ends[i]` are its intervals, ascending, with gaps between; `size` counts."""
 
     starts: list[int] = []

@@ -32,19 +32,19 @@ from podledger.job.state import JobState
 __all__ = ["Created", "Done", "Failed", "Outcome", "Skipped", "Unknown", "observe_outcome"]
 
 
-class Done(Struct, frozen=True):
+class Done(Struct, frozen=True, gc=False):
     """The call did what it should; `resource_version` is the object's new one, "" where it is gone."""
 
     resource_version: str = ""
 
 
-class Created(Struct, frozen=True):
+class Created(Struct, frozen=True, gc=False):
     """The pod exists: created now, or by an earlier call with the same intent."""
 
     pod: Pod
 
 
-class Failed(Struct, frozen=True):
+class Failed(Struct, frozen=True, gc=False):
     """The call was refused and not applied. `code` and `reason` are those of the API's Status (404 NotFound, ...)."""
 
     code: int
@@ -53,13 +53,13 @@ class Failed(Struct, frozen=True):
     retry_after_s: float | None = None
 
 
-class Unknown(Struct, frozen=True):
+class Unknown(Struct, frozen=True, gc=False):
     """The answer was lost: the call may or may not have been applied."""
 
     message: str
 
 
-class Skipped(Struct, frozen=True):
+class Skipped(Struct, frozen=True, gc=False):
     """The call was not made, since one before it failed (slow start)."""
 
 

@@ -12,7 +12,7 @@ from podledger.job.state import JobState, PodRecord
 __all__ = ["Decision", "Plan"]
 
 
-class Decision(Struct, frozen=True):
+class Decision(Struct, frozen=True, gc=False):
     """What `decide` came to: events to append, then commands to perform, and when to look again.
 
     `wake_at` is wall time in Unix seconds, None for no timer; `wait` says in words what is waited for, "" for nothing.

@@ -121,8 +121,9 @@ def _field_term(kind: str, text: str, term: str) -> FieldTerm:
 
 
 def _unescaped(value: str) -> str:
-    if wrong := re.search(r"\\(?:[^\\,=]|$)", value):
-        raise bad_request(f"invalid field selector: invalid escape sequence: {wrong.group()}")
+    for escape in re.finditer(r"\\(.?)", value, re.DOTALL):
+        if escape.group(1) not in ("\\", ",", "="):
+            raise bad_request(f"invalid field selector: invalid escape sequence: {escape.group()}")
     plain = re.sub(r"\\.", "", value)
     if "=" in plain:
         raise bad_request(f"invalid field selector: unescaped character in value: {ord('=')}")

@@ -137,6 +137,11 @@ class LocalCluster:
         except ClusterError as error:
             self.store.fail(error)
 
+    async def wait_stopped(self) -> None:
+        """Wait until the cluster runs no more. Raises ClusterError, always; the cause is what it met."""
+        await self._background.wait_ended()
+        self._background.check()
+
     # ---- the Cluster port --------------------------------------------------------------------------------------
 
     async def identity(self) -> str:

@@ -161,6 +161,11 @@ class Controller:
         self._background.check()
         raise ControllerStopped("the controller has stopped")
 
+    async def wait_stopped(self) -> None:
+        """Wait until the controller runs no more. Raises ControllerStopped, always; the cause is what it met."""
+        await self._background.wait_ended()
+        self._background.check()
+
     def follow(self) -> AbstractAsyncContextManager[AsyncIterator[Sequence[Event]]]:
         """Events from now on, in order, in the batches in which they became durable.
 

@@ -26,6 +26,7 @@ HELP = "Kubernetes Jobs, each pod counted exactly once, in a ledger."
 EPILOGUE = """Examples:
   podledger run job.yaml                run a Job here and wait for it
   podledger run job.yaml --db jobs.db   keep a ledger: run it again to resume
+  podledger serve                       a Kubernetes API for kubectl, here
   podledger log info jobs.db            what is in a ledger
 
 Exit codes: 0 all well, 1 a Job failed or timed out, 2 wrong usage or input,
@@ -35,6 +36,7 @@ Tracebacks of podledger's own errors: --debug, or PODLEDGER_DEBUG=1."""
 
 COMMANDS = {
     "run": ("podledger_adapters.cli.run", "Run the Jobs of manifests and wait for them."),
+    "serve": ("podledger_adapters.cli.serve", "Serve the Kubernetes API for Jobs here."),
     "log": ("podledger_adapters.cli.log", "Look after a ledger."),
 }
 """Each command's name, the module whose `app` it is, and what it does."""

@@ -17,9 +17,7 @@ NO_CACHE = "no-cache, private"
 PLAIN = Representation()
 
 
-def encoded_answer(
-    body: bytes, *, code: int = 200, content_type: str = JSON, warnings: Sequence[str] = ()
-) -> Response:
+def encoded_answer(body: bytes, *, code: int = 200, content_type: str = JSON, warnings: Sequence[str] = ()) -> Response:
     """A body that is encoded already."""
     response = Response(body, code, {"cache-control": NO_CACHE, "content-type": content_type})
     for value in warning_headers(warnings):

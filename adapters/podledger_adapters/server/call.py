@@ -98,9 +98,9 @@ class Call:
         try:
             number = int(value)
         except ValueError:
-            raise bad_request(f'strconv.ParseInt: parsing {go_quote(value)}: invalid syntax') from None
+            raise bad_request(f"strconv.ParseInt: parsing {go_quote(value)}: invalid syntax") from None
         if not -(1 << 63) <= number < 1 << 63:
-            raise bad_request(f'strconv.ParseInt: parsing {go_quote(value)}: value out of range')
+            raise bad_request(f"strconv.ParseInt: parsing {go_quote(value)}: value out of range")
         return number
 
     def refuse_options(self, kind: str, *causes: FieldError) -> ApiError:

@@ -1,4 +1,4 @@
-"""The kubeconfig by which kubectl and client libraries find the server. Never ~/.kube/config: that is the user's own."""
+"""The kubeconfig by which kubectl and client libraries find the server. Never ~/.kube/config, which is the user's."""
 
 import base64
 from pathlib import Path

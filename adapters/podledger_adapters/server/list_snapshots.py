@@ -19,7 +19,7 @@ from podledger_adapters.server.status import bad_request, gone, status_of
 from podledger_adapters.store.kinds import StoredObject
 from podledger_adapters.store.table import ObjectKey
 
-__all__ = ["ContinueToken", "ListSnapshots", "behind", "expired_token", "key_of", "read_token", "write_token"]
+__all__ = ["NEWEST", "ContinueToken", "ListSnapshots", "behind", "expired_token", "key_of", "read_token", "write_token"]
 
 SNAPSHOTS: Final = 128
 """Snapshots that are kept."""
@@ -110,5 +110,3 @@ class ListSnapshots:
 def behind(objects: Sequence[StoredObject], start: ObjectKey) -> int:
     """The index of the first object at or behind `start`, which no object's key need be."""
     return bisect_left(objects, start, key=key_of)
-
-

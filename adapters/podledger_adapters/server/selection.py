@@ -24,7 +24,8 @@ class Selection:
         self._fields: Predicate | None = field_selector(call.resource.kind, fields) if fields else None
         # Names are known without making a document.
         self._only_names = all(
-            term.strip().startswith(("metadata.name=", "metadata.name!", "metadata.namespace")) for term in fields.split(",")
+            term.strip().startswith(("metadata.name=", "metadata.name!", "metadata.namespace"))
+            for term in fields.split(",")
         )
 
     @property

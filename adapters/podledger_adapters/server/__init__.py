@@ -10,10 +10,11 @@ Status body that Kubernetes would send. The other half listens, authenticates, r
                       encode(document, representation, pretty=...) -> bytes
     body              decode_body(kind, api_version, media_type, data) -> Body: JSON, YAML or protobuf, bounded
     field_validation  checked(kind, version, document, mode, duplicates) -> (document, warnings)
-    patch             apply_patch(request, old) -> Patched(document, warnings), for the four patch types
-    patch.managed     managed_fields_of_create, managed_fields_of_update: of the writes that are no apply
+    patch             apply_patch(PatchRequest, old) -> Patched(document, warnings), for the four patch types;
+                      managed_fields_of_create, managed_fields_of_update: of the writes that are no apply
     selectors         label_selector(text), field_selector(kind, text) -> predicates over documents
-    tables            table(kind, documents, now_s, ...) -> a Table; partial_metadata(document)
-    discovery         api_versions(), group_list(), group(), resource_list(), aggregated(), version_info()
-    openapi           index(), document(group_version): OpenAPI v3 of all that is served
+    tables            table(kind, documents, now_s, ...), partial(document), partial_list(documents, metadata)
+    discovery         aggregated(core=...), api_versions(address), group_list(), group(name), resource_list(version),
+                      root_paths(), version_info(podledger_version)
+    openapi           OpenApi(resources): index(), encoded(name) of `names`
 """

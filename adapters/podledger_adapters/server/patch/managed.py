@@ -33,8 +33,6 @@ Json = dict[str, Any]
 MAX_UPDATE_MANAGERS: Final = 10
 """With more managers than this that never applied, the oldest are put together as ANCIENT."""
 ANCIENT: Final = "ancient-changes"
-MAX_MANAGER: Final = 128
-"""Characters of a manager's name."""
 
 # What every write sets or nobody owns.
 STRIPPED_METADATA: Final = (

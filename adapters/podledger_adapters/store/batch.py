@@ -75,11 +75,26 @@ class Batch:
         if not metadata.name and metadata.generate_name:
             metadata = replace(metadata, name=self._free_name(new, metadata))
         self._require_free(new, metadata)
-        named = replace(new, metadata=metadata)
+        named = new if metadata is new.metadata else replace(new, metadata=metadata)
         created = cast("T", rules.prepare_new(named, self._store.new_uid(), self._store.timestamp()))
         if self._dry_run:
             return created
         created = self._numbered(created)
+        self._store.table(type(new)).add(created)
+        self._changes.append(StoreChange(created, None))
+        return created
+
+    def create_valid(self, new: T) -> T:
+        """Store a new object that the cluster itself made of what is valid already: as `create`, without the checks."""
+        metadata = new.metadata
+        self._require_free(new, metadata)
+        metadata = replace(
+            metadata,
+            uid=self._store.new_uid(),
+            resource_version=self._store.next_revision(),
+            creation_timestamp=self._store.timestamp(),
+        )
+        created = replace(new, metadata=metadata)
         self._store.table(type(new)).add(created)
         self._changes.append(StoreChange(created, None))
         return created

@@ -31,6 +31,9 @@ EVENT_LIFE = timedelta(hours=1)
 EVENTS = 10_000
 """Events the store keeps at most; the oldest go first."""
 
+ROOM_SHARE = 100
+"""Where the store is full this part of all Events goes at once: finding the oldest costs as much for one as for all."""
+
 SIMILAR_LIMIT = 10
 """From this many differing messages on, within SIMILAR_INTERVAL_S of one another, one folded Event stands for all."""
 
@@ -109,6 +112,7 @@ class EventRecorder:
         self._written: _Memory[tuple[str, ...], _Written] = _Memory()
         self._buckets: _Memory[tuple[str, str], _Bucket] = _Memory()
         self._last_ns = 0
+        self._looked: datetime | None = None
 
     def record(self, batch: Batch, command: RecordEvent) -> None:
         """Write the Event, count it on an earlier one, or drop it."""
@@ -159,7 +163,7 @@ class EventRecorder:
             api_version=RESOURCES[Job].api_version,
             resource_version=job.metadata.resource_version if job is not None and known else "",
         )
-        batch.create(
+        batch.create_valid(
             KubernetesEvent(
                 metadata=ObjectMeta(namespace=key[0], name=key[1]),
                 involved_object=about,
@@ -177,11 +181,20 @@ class EventRecorder:
     def _make_room(self, batch: Batch, now: datetime) -> None:
         """Remove what is past its life, or too much. Events stand in the order in which they were made."""
         table = self._store.table(KubernetesEvent)
-        while oldest := next(iter(table), None):
-            last = oldest.last_timestamp
-            if len(table) < EVENTS and (last is None or now - last < EVENT_LIFE):
-                return
-            batch.delete(KubernetesEvent, (oldest.metadata.namespace, oldest.metadata.name))
+        surplus = len(table) - EVENTS + 1
+        if surplus <= 0 and now == self._looked:
+            return
+        self._looked = now
+        if surplus > 0:
+            surplus = max(surplus, EVENTS // ROOM_SHARE)
+        doomed: list[KubernetesEvent] = []
+        for event in table:
+            last = event.last_timestamp
+            if len(doomed) >= surplus and (last is None or now - last < EVENT_LIFE):
+                break
+            doomed.append(event)
+        for event in doomed:
+            batch.delete(KubernetesEvent, (event.metadata.namespace, event.metadata.name))
 
     def _free_name(self, about: JobKey, now: float) -> str:
         """`<object>.<nanoseconds in hexadecimal>`, each one only once, also where a clock begins anew."""

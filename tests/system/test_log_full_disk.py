@@ -143,3 +143,13 @@ async def test_a_ledger_on_a_readonly_disk_is_read_and_not_written(disk: Path) -
     async with SqliteLog.open_readonly(path) as log:
         assert await events_of(log) == batch_behind(0)
     await check_holds(path, EVENTS_PER_APPEND)
+
+
+async def test_a_ledger_that_finds_no_room_at_all_is_refused_with_the_way_out(disk: Path) -> None:
+    ballast = fill(disk)
+    with pytest.raises(LogUnavailable, match=r"ledger\.db: the disk is full; make room"):
+        async with SqliteLog.open(disk / "ledger.db"):
+            pass
+    ballast.unlink()
+    async with SqliteLog.open(disk / "ledger.db") as log:
+        assert await log.heads() == {}

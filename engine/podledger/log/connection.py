@@ -36,12 +36,23 @@ class ThreadedConnection:
         await completed(self._open())
 
     async def _open(self) -> None:
+        failure: list[Exception] = []
+
         def connector() -> sqlite3.Connection:
-            self._raw = self._connect(self._path)
+            try:
+                self._raw = self._connect(self._path)
+            except Exception as error:
+                # Raised here, it would make aiosqlite end the thread without waiting for it, and the thread outlive
+                # the event loop that it reports to.
+                failure.append(error)
+                return sqlite3.connect(":memory:")
             return self._raw
 
         with self._hold():
             self._thread = await aiosqlite.Connection(connector, iter_chunk_size=64)
+        if failure:
+            await self.aclose()
+            raise failure[0]
 
     async def call(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run a function in the thread. SQLite's errors come translated; raises LogClosed when not open."""

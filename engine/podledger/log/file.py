@@ -3,6 +3,7 @@
 All of it blocks, and runs in the thread of the connection it makes. SQLite's errors become ours here (`translated`).
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Generator
@@ -53,6 +54,8 @@ def translated(path: Path) -> Generator[None]:
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         raise LogUnavailable(f"{path}: {text} ({error}, {name})") from error
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise LogUnavailable(f"{path}: {_OUTCOMES[sqlite3.SQLITE_FULL]} ({error.strerror})") from error
         raise LogUnavailable(f"{path}: {error.strerror or error}; check the path and its permissions") from error
 
 

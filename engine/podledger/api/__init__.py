@@ -1,8 +1,9 @@
-"""The Kubernetes API types that podledger reads and writes: metadata, Jobs, pods.
+"""The Kubernetes API types that podledger reads and writes: metadata, Jobs, CronJobs, pods.
 
 Pure: types, defaults, validation and the JSON shape. What the values *mean* for a Job's progress is `podledger.job`.
 """
 
+from podledger.api.cronjob import CronJob, CronJobSpec, CronJobStatus, JobTemplateSpec
 from podledger.api.job import (
     Job,
     JobCondition,
@@ -39,11 +40,15 @@ __all__ = [
     "ContainerStateTerminated",
     "ContainerStateWaiting",
     "ContainerStatus",
+    "CronJob",
+    "CronJobSpec",
+    "CronJobStatus",
     "Job",
     "JobCondition",
     "JobKey",
     "JobSpec",
     "JobStatus",
+    "JobTemplateSpec",
     "LabelSelector",
     "LabelSelectorRequirement",
     "ObjectMeta",

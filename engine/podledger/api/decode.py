@@ -1,4 +1,4 @@
-"""Jobs and pods from parsed YAML or JSON, as users write them: strict, with every fault of the form named at once.
+"""Jobs, CronJobs and pods from parsed YAML or JSON, as users write them: strict, all faults of the form named at once.
 
 What the values may be is `podledger.api.validation`'s matter, defaults are `podledger.api.defaults`'.
 """
@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from podledger.api.document import job_from_document, pod_from_document
+from podledger.api.cronjob import CronJob
+from podledger.api.document import cronjob_from_document, job_from_document, pod_from_document
 from podledger.api.field_error import go_quote
 from podledger.api.fields import TYPES, FieldReport, inspect_fields
 from podledger.api.job import Job
@@ -17,9 +18,9 @@ from podledger.api.json_value import is_object
 from podledger.api.pod import Pod
 from podledger.errors import UndecodableObject
 
-__all__ = ["decode_job", "decode_pod"]
+__all__ = ["decode_cronjob", "decode_job", "decode_pod"]
 
-API_VERSIONS: Final = {"Job": "batch/v1", "Pod": "v1"}
+API_VERSIONS: Final = {"CronJob": "batch/v1", "Job": "batch/v1", "Pod": "v1"}
 REMOVED_VERSIONS: Final = {
     "batch/v1beta1": "was removed in Kubernetes 1.25",
     "batch/v2alpha1": "was removed in Kubernetes 1.21",
@@ -37,13 +38,19 @@ def decode_job(document: Mapping[str, Any], *, namespace: str = "default", stric
     return job if job.metadata.namespace else structs.replace(job, metadata=placed(job, namespace))
 
 
+def decode_cronjob(document: Mapping[str, Any], *, namespace: str = "default", strict: bool = True) -> CronJob:
+    """As `decode_job`, for a batch/v1 CronJob."""
+    cronjob = cronjob_from_document(checked("CronJob", document, strict))
+    return cronjob if cronjob.metadata.namespace else structs.replace(cronjob, metadata=placed(cronjob, namespace))
+
+
 def decode_pod(document: Mapping[str, Any], *, namespace: str = "default", strict: bool = True) -> Pod:
     """As `decode_job`, for a v1 Pod."""
     pod = pod_from_document(checked("Pod", document, strict))
     return pod if pod.metadata.namespace else structs.replace(pod, metadata=placed(pod, namespace))
 
 
-def placed(thing: Job | Pod, namespace: str) -> Any:
+def placed(thing: Job | CronJob | Pod, namespace: str) -> Any:
     """The metadata with a namespace."""
     return structs.replace(thing.metadata, namespace=namespace)
 

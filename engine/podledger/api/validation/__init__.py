@@ -13,6 +13,7 @@ from podledger.api.field_error import FieldError, invalid, required
 from podledger.api.job import Job
 from podledger.api.meta import ObjectMeta
 from podledger.api.selector import selector_matches
+from podledger.api.validation.cronjob import validate_cronjob, validate_cronjob_update
 from podledger.api.validation.job_spec import validate_index_names, validate_job_spec, validate_spec_fields
 from podledger.api.validation.job_status import validate_status_update
 from podledger.api.validation.job_update import template_is_mutable, validate_job_update
@@ -26,6 +27,8 @@ from podledger.api.validation.pod_update import validate_pod_status_update, vali
 
 __all__ = [
     "template_is_mutable",
+    "validate_cronjob",
+    "validate_cronjob_update",
     "validate_generated_selector",
     "validate_job",
     "validate_job_spec",

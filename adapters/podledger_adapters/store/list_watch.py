@@ -12,6 +12,7 @@ from podledger_adapters.store.watch import StoreChange
 __all__ = ["list_and_watch"]
 
 WATCHED: Sequence[tuple[Kind, type[Job] | type[Pod]]] = (("Job", Job), ("Pod", Pod))
+_WATCHED_TYPES = (Job, Pod)
 
 
 async def list_and_watch(store: ObjectStore) -> AsyncGenerator[Sequence[Change]]:
@@ -44,16 +45,20 @@ async def _listed(store: ObjectStore) -> Sequence[Change]:
 
 
 def _translated(changes: Sequence[StoreChange]) -> list[Change]:
+    """The changes of Jobs and pods. Of several states of an object that waited together only the last is shown."""
     translated: list[Change] = []
-    for change in changes:
+    shown: set[str] = set()
+    for change in reversed(changes):
         seen = change.object
-        if not isinstance(seen, Job | Pod):
+        if not isinstance(seen, _WATCHED_TYPES):
             continue
+        metadata = seen.metadata
         if change.removed:
-            metadata = seen.metadata
             kind: Kind = "Job" if isinstance(seen, Job) else "Pod"
             gone = Gone(kind, metadata.namespace, metadata.name, metadata.uid, metadata.resource_version)
             translated.append(gone)
-        else:
+        elif metadata.uid not in shown:
+            shown.add(metadata.uid)
             translated.append(Seen(seen))
+    translated.reverse()
     return translated

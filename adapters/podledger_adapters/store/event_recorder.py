@@ -67,23 +67,18 @@ class _Memory(OrderedDict[K, V], Generic[K, V]):
         return value
 
 
-class _Similar:
+class _Similar(Struct, gc=False):
     """Messages seen of one kind of Event about one object."""
 
-    __slots__ = ("last_s", "messages")
-
-    def __init__(self, now: float) -> None:
-        self.last_s = now
-        self.messages: dict[str, None] = {}
+    last_s: float
+    messages: dict[str, None] = {}
 
 
-class _Bucket:
+class _Bucket(Struct, gc=False):
     """A token bucket."""
 
-    __slots__ = ("since_s", "tokens")
-
-    def __init__(self, now: float) -> None:
-        self.tokens, self.since_s = float(BURST), now
+    since_s: float
+    tokens: float = float(BURST)
 
     def take(self, now: float) -> bool:
         self.tokens = min(float(BURST), self.tokens + (now - self.since_s) / REFILL_S)

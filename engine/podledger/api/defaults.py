@@ -69,10 +69,15 @@ def with_defaults(job: Job) -> Job:
         if spec.pod_replacement_policy is not None
         else ("TerminatingOrFailed" if policy is None else "Failed"),
     )
-    metadata = job.metadata
-    if not metadata.labels and spec.template.metadata.labels:
-        metadata = structs.replace(metadata, labels=dict(spec.template.metadata.labels))
-    return structs.replace(job, metadata=metadata, spec=spec)
+    return with_template_labels(structs.replace(job, spec=spec))
+
+
+def with_template_labels(job: Job) -> Job:
+    """The Job, where it has no labels of its own with those of its template."""
+    labels = job.spec.template.metadata.labels
+    if job.metadata.labels or not labels:
+        return job
+    return structs.replace(job, metadata=structs.replace(job.metadata, labels=dict(labels)))
 
 
 def default_backoff_limit(spec: JobSpec) -> int:
@@ -135,7 +140,7 @@ def prepare_for_create(job: Job, *, uid: str, now: datetime) -> Job:
         self_link="",
     )
     job = structs.replace(job, metadata=metadata, spec=with_generated_selector(job, uid), status=JobStatus())
-    return with_defaults(job)
+    return with_template_labels(job)
 
 
 def with_generated_selector(job: Job, uid: str) -> JobSpec:

@@ -83,7 +83,8 @@ def container_with_defaults(container: Mapping[str, Any]) -> Json:
     filled.setdefault("resources", {})
     filled.setdefault("terminationMessagePath", "/dev/termination-log")
     filled.setdefault("terminationMessagePolicy", "File")
-    filled.setdefault("imagePullPolicy", default_pull_policy(str(filled.get("image", ""))))
+    if "imagePullPolicy" not in filled:
+        filled["imagePullPolicy"] = default_pull_policy(str(filled.get("image", "")))
     if "ports" in filled:
         filled["ports"] = [{"protocol": "TCP", **port} for port in filled["ports"]]
     if "env" in filled:

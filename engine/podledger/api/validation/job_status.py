@@ -16,6 +16,8 @@ __all__ = ["validate_status_update"]
 
 CONDITIONS = "status.conditions"
 SUCCESS = "SuccessCriteriaMet"
+ENDS = ("Complete", "Failed")
+NO_CONDITIONS: frozenset[str] = frozenset()
 
 
 def validate_status_update(new: Job, old: Job) -> list[FieldError]:
@@ -29,13 +31,19 @@ def validate_status_update(new: Job, old: Job) -> list[FieldError]:
     errors += validate_finished(new, changes)
     errors += validate_index_lists(new, changes)
     errors += validate_pods_left(new, changes)
-    errors += validate_success_criteria(new)
+    errors += validate_success_criteria(new, changes)
     return errors + validate_transition(new, old, changes)
 
 
 class Changes(Struct, frozen=True):
-    """What a status write changes; conditions count by whether they are True."""
+    """What a status write changes; conditions count by whether they are True.
 
+    `now` and `before` are the types of the conditions that are True: every rule asks for some, so they are looked up
+    once.
+    """
+
+    now: frozenset[str]
+    before: frozenset[str]
     complete: bool
     failed: bool
     failure_target: bool
@@ -54,12 +62,16 @@ class Changes(Struct, frozen=True):
     def between(cls, new: Job, old: Job) -> "Changes":
         """Compare two states of a Job."""
         now, before = new.status, old.status
+        is_true, was_true = true_conditions(now), true_conditions(before)
+        turned = is_true ^ was_true
         return cls(
-            complete=now.is_true("Complete") != before.is_true("Complete"),
-            failed=now.is_true("Failed") != before.is_true("Failed"),
-            failure_target=now.is_true("FailureTarget") != before.is_true("FailureTarget"),
-            success_criteria=now.is_true(SUCCESS) != before.is_true(SUCCESS),
-            finished=now.finished != before.finished,
+            now=is_true,
+            before=was_true,
+            complete="Complete" in turned,
+            failed="Failed" in turned,
+            failure_target="FailureTarget" in turned,
+            success_criteria=SUCCESS in turned,
+            finished=is_true.isdisjoint(ENDS) != was_true.isdisjoint(ENDS),
             active=now.active != before.active,
             ready=now.ready != before.ready,
             terminating=now.terminating != before.terminating,
@@ -69,6 +81,14 @@ class Changes(Struct, frozen=True):
             completed_indexes=now.completed_indexes != before.completed_indexes,
             failed_indexes=now.failed_indexes != before.failed_indexes,
         )
+
+
+def true_conditions(status: JobStatus) -> frozenset[str]:
+    """The types of the conditions that are True; of several of one type the first one counts."""
+    if not status.conditions:
+        return NO_CONDITIONS
+    first = {condition.type: condition.status for condition in reversed(status.conditions)}
+    return frozenset(kind for kind, value in first.items() if value == "True")
 
 
 def refused(detail: str) -> FieldError:
@@ -106,8 +126,8 @@ def validate_counts(status: JobStatus) -> list[FieldError]:
 def validate_complete(new: Job, changes: Changes) -> list[FieldError]:
     """What Complete and Failed ask of the other conditions and of completionTime."""
     errors: list[FieldError] = []
-    status = new.status
-    complete, failed, target = status.is_true("Complete"), status.is_true("Failed"), status.is_true("FailureTarget")
+    status, now = new.status, changes.now
+    complete, failed, target = "Complete" in now, "Failed" in now, "FailureTarget" in now
     if (changes.complete or changes.failed) and complete and failed:
         errors.append(refused("cannot set Complete=True and Failed=true conditions"))
     if (changes.complete or changes.failure_target) and complete and target:
@@ -123,7 +143,7 @@ def validate_complete(new: Job, changes: Changes) -> list[FieldError]:
         errors.append(invalid("status.completionTime", ended, "completionTime cannot be set before startTime"))
     if (changes.failed or changes.failed_indexes) and failed and not target:
         errors.append(refused("cannot set Failed=True condition without the FailureTarget=true condition"))
-    if (changes.complete or changes.success_criteria) and complete and not status.is_true(SUCCESS):
+    if (changes.complete or changes.success_criteria) and complete and SUCCESS not in now:
         errors.append(refused("cannot set Complete=True condition without the SuccessCriteriaMet=true condition"))
     return errors
 
@@ -132,7 +152,7 @@ def validate_finished(new: Job, changes: Changes) -> list[FieldError]:
     """A finished Job has no active pod, a start and nothing left to count."""
     errors: list[FieldError] = []
     status, uncounted = new.status, new.status.uncounted_terminated_pods
-    if not status.finished:
+    if changes.now.isdisjoint(ENDS):
         return errors
     if (changes.finished or changes.active) and status.active > 0:
         errors.append(invalid("status.active", status.active, "active>0 is invalid for finished job"))
@@ -188,15 +208,15 @@ def validate_pods_left(new: Job, changes: Changes) -> list[FieldError]:
     return errors
 
 
-def validate_success_criteria(new: Job) -> list[FieldError]:
+def validate_success_criteria(new: Job, changes: Changes) -> list[FieldError]:
     """SuccessCriteriaMet and failure exclude each other; checked on every write."""
     errors: list[FieldError] = []
-    status, met = new.status, new.status.is_true(SUCCESS)
-    if met and status.is_true("Failed"):
+    met = SUCCESS in changes.now
+    if met and "Failed" in changes.now:
         errors.append(refused("cannot set SuccessCriteriaMet=True and Failed=true conditions"))
-    if met and status.is_true("FailureTarget"):
+    if met and "FailureTarget" in changes.now:
         errors.append(refused("cannot set SuccessCriteriaMet=True and FailureTarget=true conditions"))
-    if new.spec.success_policy is not None and not met and status.is_true("Complete"):
+    if new.spec.success_policy is not None and not met and "Complete" in changes.now:
         detail = "cannot set Complete=True for Job with SuccessPolicy unless SuccessCriteriaMet=True"
         errors.append(refused(detail))
     return errors
@@ -207,7 +227,7 @@ def validate_transition(new: Job, old: Job, changes: Changes) -> list[FieldError
     errors: list[FieldError] = []
     now, before = new.status, old.status
     for kind in ("Failed", "Complete", "FailureTarget"):
-        if before.is_true(kind) and not now.is_true(kind):
+        if kind in changes.before and kind not in changes.now:
             errors.append(refused(f"cannot disable the terminal {kind}=True condition"))
     if now.failed < before.failed:
         errors.append(invalid("status.failed", now.failed, "cannot decrease the failed counter"))
@@ -216,12 +236,12 @@ def validate_transition(new: Job, old: Job, changes: Changes) -> list[FieldError
         errors.append(invalid("status.succeeded", now.succeeded, "cannot decrease the succeeded counter"))
     if changes.completion_time and now.completion_time is not None and before.completion_time is not None:
         errors.append(invalid("status.completionTime", now.completion_time, IMMUTABLE))
-    resumed = before.is_true("Suspended") and not now.is_true("Suspended")
+    resumed = "Suspended" in changes.before and "Suspended" not in changes.now
     if changes.start_time and before.start_time is not None and not new.spec.suspend and not resumed:
         errors.append(required("status.startTime", "startTime cannot be removed for unsuspended job"))
-    if before.is_true(SUCCESS) and not now.is_true(SUCCESS):
+    if SUCCESS in changes.before and SUCCESS not in changes.now:
         errors.append(refused("cannot disable the SuccessCriteriaMet=True condition"))
-    if before.is_true("Complete") and not before.is_true(SUCCESS) and now.is_true(SUCCESS):
+    if "Complete" in changes.before and SUCCESS not in changes.before and SUCCESS in changes.now:
         detail = "cannot set SuccessCriteriaMet=True for Job already has Complete=true conditions"
         errors.append(refused(detail))
     return errors

@@ -5,13 +5,14 @@ https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-v3
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from podledger.api.json_value import is_array, is_object
 from podledger_adapters.server.discovery import KUBERNETES_VERSION
-from podledger_adapters.server.openapi.paths import BODY_TYPES, resource_paths
+from podledger_adapters.server.openapi.paths import resource_paths
 from podledger_adapters.server.openapi.schemas import list_schema, schema_name, schemas
 from podledger_adapters.server.resource import RESOURCES, ApiResource
 
@@ -48,16 +49,15 @@ class OpenApi:
         members = [resource for resource in self._resources if resource.path == f"/{name}"]
         if not members:
             raise KeyError(name)
-        kinds = {resource.kind for resource in members}
-        kinds |= {part.kind for resource in members for part in resource.subresources}
-        components = schemas(sorted(kinds | BODY_TYPES | {"ListMeta"}), members)
-        for resource in members:
-            if "list" in resource.verbs:
-                components[schema_name(f"{resource.kind}List")] = list_schema(resource)
+        paths = dict(path for resource in members for path in resource_paths(resource))
+        lists = {f"{one.kind}List": list_schema(one) for one in members if "list" in one.verbs}
+        mentioned = set(_mentioned(paths)) | set(_mentioned(lists))
+        components = schemas(sorted(mentioned - set(lists)), members)
+        components |= {schema_name(kind): schema for kind, schema in lists.items()}
         return {
             "openapi": "3.0.0",
             "info": {"title": "Kubernetes", "version": f"v{KUBERNETES_VERSION}"},
-            "paths": dict(path for resource in members for path in resource_paths(resource)),
+            "paths": paths,
             "components": {
                 "schemas": dict(sorted(components.items())),
                 "securitySchemes": {
@@ -66,3 +66,15 @@ class OpenApi:
             },
             "security": [{"BearerToken": []}],
         }
+
+
+def _mentioned(document: object) -> Iterator[str]:
+    """The types that a document refers to."""
+    if is_object(document):
+        for key, value in document.items():
+            if key == "$ref" and isinstance(value, str):
+                yield value.rpartition(".")[2]
+            yield from _mentioned(value)
+    elif is_array(document):
+        for item in document:
+            yield from _mentioned(item)

@@ -16,7 +16,7 @@ from podledger_adapters.server.openapi.parameters import path_parameter, query_p
 from podledger_adapters.server.openapi.schemas import reference
 from podledger_adapters.server.resource import ApiResource, Subresource
 
-__all__ = ["BODY_TYPES", "resource_paths"]
+__all__ = ["resource_paths"]
 
 Json = dict[str, Any]
 
@@ -33,8 +33,6 @@ ACTIONS: Final = {"update": "put", "create": "post"}
 """What OpenAPI documents of Kubernetes call a verb that has another name there."""
 COLLECTION_VERBS: Final = ("list", "create", "deletecollection")
 OBJECT_VERBS: Final = ("get", "update", "delete", "patch")
-BODY_TYPES: Final = frozenset({"DeleteOptions", "Patch", "Status"})
-"""Types that requests and answers mention beside the objects."""
 
 
 def resource_paths(resource: ApiResource) -> Iterator[tuple[str, Json]]:
@@ -42,7 +40,8 @@ def resource_paths(resource: ApiResource) -> Iterator[tuple[str, Json]]:
     collection = f"{resource.path}/{resource.plural}"
     if resource.namespaced:
         if "list" in resource.verbs:
-            yield collection, _path([], [("get", _operation(resource, "list"))])
+            everywhere = _operation(resource, "list") | {"operationId": f"list{_title(resource)}ForAllNamespaces"}
+            yield collection, _path([], [("get", everywhere)])
         collection = f"{resource.path}/namespaces/{{namespace}}/{resource.plural}"
     place = ["namespace"] if resource.namespaced else []
     yield collection, _path(place, _operations(resource, COLLECTION_VERBS))

@@ -20,7 +20,11 @@ from podledger_adapters.server.negotiation import APPLY_PATCH, JSON_PATCH, STRAT
 from podledger_adapters.server.patch.apply import apply_configuration
 from podledger_adapters.server.patch.go_text import go_text
 from podledger_adapters.server.patch.json_patch import apply_operations, merge_json
-from podledger_adapters.server.patch.managed import managed_fields_of_create, managed_fields_of_update
+from podledger_adapters.server.patch.managed import (
+    managed_fields_of_create,
+    managed_fields_of_update,
+    with_settled_times,
+)
 from podledger_adapters.server.patch.strategic import merge_strategically
 from podledger_adapters.server.status import bad_request, invalid, invalid_unnamed
 
@@ -31,6 +35,7 @@ __all__ = [
     "check_options",
     "managed_fields_of_create",
     "managed_fields_of_update",
+    "with_settled_times",
 ]
 
 Json = dict[str, Any]

@@ -13,19 +13,19 @@ from podledger.api.fields import inspect_fields
 from podledger.api.json_value import is_object
 from podledger_adapters.server.patch.field_set import NO_FIELDS, FieldSet, Path, path_text
 from podledger_adapters.server.patch.managed import (
+    STRIPPED,
     Manager,
     Managers,
     Owned,
+    changes,
     encode_managers,
     ignored_paths,
     managers_of,
     new_object,
-    stripped,
 )
 from podledger_adapters.server.patch.shape import Shape, root_shape
 from podledger_adapters.server.patch.structured import (
     DuplicateItem,
-    compare,
     field_set,
     merge,
     named_fields,
@@ -61,17 +61,14 @@ def apply_configuration(
     `now` is RFC 3339. Raises ApiError: BadRequest, 500 for unknown fields as Kubernetes does, Conflict.
     """
     _check(kind, api_version, configuration)
-    base: Mapping[str, Any] = (
-        live if live is not None else {**new_object(kind), "apiVersion": api_version, "kind": kind}
-    )
-    managers = managers_of(base)
+    managers = managers_of(live or {})
     if live is not None and not managers:
-        everything = field_set_of(kind, stripped(live), ())
+        everything = field_set_of(kind, live, ())
         managers[Manager("Update", BEFORE_FIRST_APPLY, api_version)] = Owned(everything, api_version, now)
-    turn = _Apply(kind, api_version, base, managers, Manager("Apply", manager, subresource=subresource), now)
+    turn = _Apply(kind, api_version, live, managers, Manager("Apply", manager, subresource=subresource), now)
     conflicts = turn.run(configuration)
     if conflicts and not force:
-        allowed = _owned_by_kubectl(kind, base) if manager == KUBECTL else NO_FIELDS
+        allowed = _owned_by_kubectl(kind, live or {}) if manager == KUBECTL else NO_FIELDS
         remaining = [conflict for conflict in conflicts if conflict[1] not in allowed]
         if remaining:
             raise _conflict_error(remaining)
@@ -82,23 +79,24 @@ class _Apply:
     """One apply: the merged object, and who owns what after it."""
 
     def __init__(
-        self, kind: str, api_version: str, live: Mapping[str, Any], managers: Managers, me: Manager, now: str
+        self, kind: str, api_version: str, live: Mapping[str, Any] | None, managers: Managers, me: Manager, now: str
     ) -> None:
-        self.kind, self.api_version, self.live, self.now = kind, api_version, live, now
+        self.kind, self.api_version, self.now = kind, api_version, now
+        self.live: Mapping[str, Any] = live or {}
+        self.before_it: Mapping[str, Any] = live if live is not None else new_object(kind)
         self.managers, self.before, self.me = managers, dict(managers), me
         self.shape: Shape = root_shape(kind)
         self.merged: Json = {}
 
     def run(self, configuration: Mapping[str, Any]) -> Sequence[Conflict]:
         """Merge, take ownership as far as nobody objects, and say who does."""
-        mine = field_set_of(self.kind, stripped(configuration), ignored_paths(self.kind, self.me.subresource))
+        mine = field_set_of(self.kind, configuration, ignored_paths(self.kind, self.me.subresource))
         last = self.managers.get(self.me)
         self.managers[self.me] = Owned(mine, self.api_version, self.now)
         plain = {key: value for key, value in configuration.items() if key not in ("apiVersion", "kind")}
         merged: Json = merge(self.shape, dict(self.live), plain)
         self.merged = self._pruned(merged, last.fields) if last is not None and last.fields else merged
-        compared = compare(self.shape, stripped(self.live), stripped(self.merged))
-        compared = compared.without(ignored_paths(self.kind, self.me.subresource))
+        compared = changes(self.kind, self.before_it, self.merged, self.me.subresource)
         taken = compared.added | compared.modified
         conflicts: list[Conflict] = []
         for manager, owned in sorted(self.managers.items()):
@@ -148,7 +146,7 @@ class _Apply:
         return {**document, "metadata": metadata}
 
     def _changed(self, document: Json) -> bool:
-        compared = compare(self.shape, stripped(self.live), stripped(document))
+        compared = changes(self.kind, self.live, document, self.me.subresource)
         return bool(compared.added or compared.modified or compared.removed)
 
 
@@ -158,7 +156,8 @@ def field_set_of(kind: str, document: Mapping[str, Any], ignored: Sequence[Path]
         paths = field_set(root_shape(kind), document)
     except DuplicateItem as error:
         raise _untyped(kind, document, f"{path_text(error.path)}: {error}") from None
-    return frozenset(path for path in paths if not any(path[: len(prefix)] == prefix for prefix in ignored))
+    owned = paths - STRIPPED
+    return frozenset(path for path in owned if not any(path[: len(prefix)] == prefix for prefix in ignored))
 
 
 def _check(kind: str, api_version: str, configuration: Mapping[str, Any]) -> None:
@@ -199,12 +198,11 @@ def _owned_by_kubectl(kind: str, live: Mapping[str, Any]) -> FieldSet:
         return NO_FIELDS
     if not is_object(applied):
         return NO_FIELDS
-    shape = root_shape(kind)
     try:
-        paths = field_set(shape, stripped(applied))
+        paths = field_set(root_shape(kind), applied)
     except DuplicateItem:
         return NO_FIELDS
-    compared = compare(shape, stripped(live), stripped(applied))
+    compared = changes(kind, live, applied, "")
     return paths - compared.modified - compared.added - compared.removed
 
 

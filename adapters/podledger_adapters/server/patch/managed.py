@@ -16,16 +16,18 @@ from podledger_adapters.server.patch.shape import root_shape
 from podledger_adapters.server.patch.structured import Comparison, compare
 
 __all__ = [
+    "STRIPPED",
     "Manager",
     "Managers",
     "Owned",
+    "changes",
     "encode_managers",
     "ignored_paths",
     "managed_fields_of_create",
     "managed_fields_of_update",
     "managers_of",
     "new_object",
-    "stripped",
+    "with_settled_times",
 ]
 
 Json = dict[str, Any]
@@ -34,11 +36,19 @@ MAX_UPDATE_MANAGERS: Final = 10
 """With more managers than this that never applied, the oldest are put together as ANCIENT."""
 ANCIENT: Final = "ancient-changes"
 
-# What every write sets or nobody owns.
-STRIPPED_METADATA: Final = (
-    "name", "namespace", "creationTimestamp", "selfLink", "uid", "clusterName", "generation", "managedFields",
-    "resourceVersion",
+STRIPPED: Final[FieldSet] = frozenset(
+    {
+        ("f:apiVersion",), ("f:kind",), ("f:metadata",),
+        *(
+            ("f:metadata", f"f:{name}")
+            for name in (
+                "name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields",
+                "resourceVersion",
+            )
+        ),
+    }
 )  # fmt: skip
+"""What every write has or the server sets: nobody owns it."""
 
 _NEW_TEMPLATE: Final = {"metadata": {}, "spec": {"containers": None}}
 NEW_OBJECTS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -103,7 +113,7 @@ def managed_fields_of_create(kind: str, new: Mapping[str, Any], manager: str, no
     version = str(new.get("apiVersion", ""))
     me = Manager("Update", manager, version)
     managers: Managers = {}
-    _take(managers, me, _compared(kind, new_object(kind), new, ""), now)
+    _take(managers, me, changes(kind, new_object(kind), new, ""), now)
     return encode_managers(managers)
 
 
@@ -125,13 +135,34 @@ def managed_fields_of_update(
     if not managers:
         return []
     me = Manager("Update", manager, str(old.get("apiVersion", "")), subresource)
-    _take(managers, me, _compared(kind, old, new, subresource), now)
+    _take(managers, me, changes(kind, old, new, subresource), now)
     return encode_managers(managers)
 
 
-def _compared(kind: str, old: Mapping[str, Any], new: Mapping[str, Any], subresource: str) -> Comparison:
-    compared = compare(root_shape(kind), stripped(old), stripped(new))
-    return compared.without(ignored_paths(kind, subresource))
+def with_settled_times(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json:
+    """The new document; but where it differs from the old one only in times of managedFields, with the old times.
+
+    So a write that changes nothing is seen to be none. Both are documents as they are stored.
+    """
+    if _without_times(old) != _without_times(new):
+        return dict(new)
+    metadata = {**new["metadata"], "managedFields": old["metadata"].get("managedFields", [])}
+    return {**new, "metadata": metadata}
+
+
+def _without_times(document: Mapping[str, Any]) -> Json:
+    metadata = dict(document.get("metadata", {}))
+    entries = metadata.pop("managedFields", [])
+    timeless = [{key: value for key, value in entry.items() if key != "time"} for entry in entries]
+    # The order follows the times.
+    metadata["managedFields"] = sorted(map(repr, timeless))
+    return {**document, "metadata": metadata}
+
+
+def changes(kind: str, old: Mapping[str, Any], new: Mapping[str, Any], subresource: str) -> Comparison:
+    """What a write changes that can be owned."""
+    compared = compare(root_shape(kind), old, new).without(ignored_paths(kind, subresource))
+    return Comparison(compared.added - STRIPPED, compared.modified - STRIPPED, compared.removed - STRIPPED)
 
 
 def _take(managers: Managers, me: Manager, compared: Comparison, now: str) -> None:
@@ -151,15 +182,6 @@ def _set(managers: Managers, manager: Manager, owned: Owned, fields: FieldSet) -
         managers[manager] = Owned(fields, owned.api_version, owned.time)
     else:
         del managers[manager]
-
-
-def stripped(document: Mapping[str, Any]) -> Json:
-    """The document without what nobody owns."""
-    metadata: object = document.get("metadata")
-    kept = {key: value for key, value in document.items() if key not in ("apiVersion", "kind")}
-    if is_object(metadata):
-        kept["metadata"] = {key: value for key, value in metadata.items() if key not in STRIPPED_METADATA}
-    return kept
 
 
 def ignored_paths(kind: str, subresource: str) -> Sequence[Path]:
@@ -215,10 +237,13 @@ def _entry(manager: Manager, owned: Owned) -> Json:
 
 def _capped(managers: Managers) -> Managers:
     """At most MAX_UPDATE_MANAGERS that only update; the oldest become one for each version."""
-    updates = [manager for manager in managers if manager.operation == "Update" and manager.name != ANCIENT]
-    surplus = len(updates) + 1 - MAX_UPDATE_MANAGERS if len(updates) > MAX_UPDATE_MANAGERS else 0
-    oldest = sorted(updates, key=lambda manager: (managers[manager].time or "", manager))[:surplus]
-    return _merged(managers, oldest) if oldest else managers
+    updates = [manager for manager in managers if manager.operation == "Update"]
+    if len(updates) <= MAX_UPDATE_MANAGERS:
+        return managers
+    young = [manager for manager in updates if manager.name != ANCIENT]
+    surplus = len(updates) - MAX_UPDATE_MANAGERS + (len(young) == len(updates))
+    oldest = sorted(young, key=lambda manager: (managers[manager].time or "", manager))[:surplus]
+    return _merged(managers, oldest)
 
 
 def _merged(managers: Managers, oldest: Iterable[Manager]) -> Managers:

@@ -42,7 +42,8 @@ def forget_if_done(state: JobState, pod: PodRecord) -> None:
     if pod.phase >= Phase.SUCCEEDED and not pod.finalizer and pod.owned and pod.matches:
         drop(state, pod)
         del state.pods[pod.uid]
-        state.done[pod.uid] = pod.counted or "none"
+        if not state.books_closed:
+            state.done[pod.uid] = pod.counted or "none"
 
 
 def discard(state: JobState, uid: str) -> None:

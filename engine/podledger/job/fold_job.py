@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from podledger.api.job import JobCondition, JobStatus
 from podledger.job import event as ev
 from podledger.job.fold_ends import abandon_sync, unstage
@@ -13,8 +15,7 @@ from podledger.job.times import from_seconds
 
 __all__ = ["JOB_FOLDS"]
 
-_INTERIM = ("SuccessCriteriaMet", "FailureTarget")
-_OUTCOMES = (*_INTERIM, "Complete", "Failed")
+_OUTCOMES = {"SuccessCriteriaMet": "Complete", "FailureTarget": "Failed"}
 
 
 def _job_set(state: JobState, event: ev.JobSet) -> None:
@@ -106,12 +107,31 @@ def _take_over(state: JobState, status: JobStatus) -> None:
 
     An outcome that was published once and is in it no more (a cluster restored from a backup) is published again.
     """
-    ours = [known for known in state.published.conditions if known.type in _INTERIM and known.status == "True"]
-    if any(theirs.type in _OUTCOMES and theirs.status == "True" for theirs in status.conditions):
+    ours = _outcome_of(state.published)
+    if _outcome_of(status):
         ours = []
+    if state.finished and not status.finished:
+        _close(state)
     _publish(state, status)
     unstage(state)
     state.conditions += ours
+
+
+def _outcome_of(status: JobStatus) -> list[JobCondition]:
+    """The interim condition of an outcome, as it stands or as the terminal one implies it; empty if there is none."""
+    found = {condition.type: condition for condition in status.conditions if condition.status == "True"}
+    for interim, terminal in _OUTCOMES.items():
+        if (condition := found.get(interim) or found.get(terminal)) is not None:
+            return [replace(condition, type=interim)]
+    return []
+
+
+def _close(state: JobState) -> None:
+    """Its books stay closed: the pods that are back with the cluster's backup count for nothing."""
+    state.closed = True
+    for pod in state.pods.values():
+        pod.counted = pod.counted or "none"
+    rebuild(state)
 
 
 def _publish(state: JobState, status: JobStatus) -> None:

@@ -21,6 +21,7 @@ def _pod_created(state: JobState, event: ev.PodCreated) -> None:
     pod = PodRecord(
         uid, event.name, state.next_order, int(event.resource_version or 0), event.created_s, event.index,
         event.failure_count, event.ignored_count, finalizer=event.finalizer, owned=event.owned,
+        late=event.intent != "" and state.finished,
     )  # fmt: skip
     state.next_order += 1
     # A uid counted before, by us or by whoever wrote the imported status, keeps that judgement for ever.
@@ -29,7 +30,7 @@ def _pod_created(state: JobState, event: ev.PodCreated) -> None:
     elif uid in state.uncounted_failed:
         pod.counted = "failed"
     else:
-        pod.counted = state.done.get(uid, "")
+        pod.counted = "none" if state.closed else state.done.get(uid, "")
     state.pods[uid] = pod
     enter(state, pod)
     intent_settled(state, intent)
@@ -148,7 +149,7 @@ def _pod_gone(state: JobState, event: ev.PodGone) -> None:
         state.pods[event.pod] = pod
         enter(state, pod)
         return
-    if pod.counted:
+    if pod.counted and not state.books_closed:
         state.done[pod.uid] = pod.counted
 
 

@@ -74,6 +74,8 @@ def observe_job_gone(state: JobState) -> list[ev.JobEvent]:
 
 def _has_news(state: JobState, status: JobStatus) -> bool:
     """Whether a status counts something that we do not know of."""
+    if state.books_closed:
+        return False
     if (not state.indexed and status.succeeded > state.succeeded) or status.failed > state.failed:
         return True
     listed = status.uncounted_terminated_pods

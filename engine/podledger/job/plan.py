@@ -5,7 +5,7 @@ import math
 from msgspec import Struct
 
 from podledger.job import event as ev
-from podledger.job.command import Command, RecordEvent, ReleasePod
+from podledger.job.command import Command, DeletePod, RecordEvent, ReleasePod
 from podledger.job.limits import Limits
 from podledger.job.state import JobState, PodRecord
 
@@ -61,6 +61,12 @@ class Plan:
     def release(self, pod: PodRecord, rule: str) -> None:
         """Decide that a pod's finalizer shall come off; the call is made by the RELEASE step."""
         self.events.append(ev.ReleaseIntended(self.state.uid, pod.uid, rule))
+
+    def delete(self, pod: PodRecord, rule: str, *, release: bool) -> None:
+        """Decide that a pod shall be deleted; `release` takes its finalizer off with it, uncounted."""
+        state = self.state
+        self.events.append(ev.DeleteIntended(state.uid, pod.uid, rule, release))
+        self.commands.append(DeletePod(state.uid, state.namespace, pod.name, pod.uid, release))
 
     def release_command(self, pod: PodRecord) -> None:
         """Take the finalizer off now."""

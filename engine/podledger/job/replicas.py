@@ -2,7 +2,7 @@
 
 from podledger.job import event as ev
 from podledger.job.backoff import backoff_now, index_ready_at
-from podledger.job.command import CreatePod, DeletePod
+from podledger.job.command import CreatePod
 from podledger.job.finish import succeeded_total
 from podledger.job.index import next_indexes, retained_pods
 from podledger.job.names import intent_id, pod_name, pod_prefix
@@ -94,10 +94,8 @@ def delete_active(plan: Plan, rule: str) -> None:
 
 
 def _delete(plan: Plan, pods: list[PodRecord], rule: str, *, release: bool) -> None:
-    state = plan.state
     for pod in pods:
-        plan.events.append(ev.DeleteIntended(state.uid, pod.uid, rule, release))
-        plan.commands.append(DeletePod(state.uid, state.namespace, pod.name, pod.uid, release))
+        plan.delete(pod, rule, release=release)
 
 
 def resolve_calls(plan: Plan, *, finishing: bool) -> bool:

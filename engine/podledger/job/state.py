@@ -53,7 +53,8 @@ class PodRecord(Struct, array_like=True, gc=False):
     `deleted` is a delete of ours that was accepted, `terminating` a deletionTimestamp that was seen. `counted` is the
     pod's judgement (succeeded, failed, ignored, none) or "" while there is none; `finalizer` is False once released.
     `discarded` is the rule of a delete of ours that takes the finalizer off, uncounted, and whose answer was lost: the
-    finalizer may be off at any time from then on, so that the pod's result counts for nothing, whatever it is.
+    finalizer may be off at any time from then on, so that the pod's result counts for nothing, whatever it is. `late`
+    says that it bears an intent of ours and was first seen when the Job had finished.
     """
 
     uid: str
@@ -83,6 +84,7 @@ class PodRecord(Struct, array_like=True, gc=False):
     counted: str = ""
     releasing: bool = False
     discarded: str = ""
+    late: bool = False
 
     @property
     def standing(self) -> Standing:
@@ -100,6 +102,10 @@ class JobState(Struct, kw_only=True, gc=False):
     judgement of pods that are counted, released and ended (so that no uid is ever counted twice). `unresolved` are
     calls whose answer was lost, by intent id or pod uid, with the time. `discarding` are deletes under way that take
     the finalizer off, uncounted: their rule by pod uid.
+
+    `closed` says that it finished and is unfinished again, because its cluster was restored from a backup: its outcome
+    and its counts stand and are published again, and no pod counts any more, whether it counted before or not. So a
+    finished Job need not remember the uids it counted.
 
     Of the sync under way: `sync_order` is the order from which pods are its own, `aborted` says that a call failed
     without which it must not go on, `wanted` is how many active pods it wanted (-1: it did not ask), `refused` that a
@@ -142,6 +148,7 @@ class JobState(Struct, kw_only=True, gc=False):
     retained: dict[int, str] = {}
     pods: dict[str, PodRecord] = {}
     done: dict[str, str] = {}
+    closed: bool = False
     step: int = 0
     sync_order: int = 0
     aborted: bool = False
@@ -176,6 +183,11 @@ class JobState(Struct, kw_only=True, gc=False):
         """Whether the stored status is Complete or Failed."""
         return self.published.finished
 
+    @property
+    def books_closed(self) -> bool:
+        """Whether nothing of the Job is counted any more: it finished, whatever the cluster may say by now."""
+        return self.closed or self.published.finished
+
     def condition(self, type_: str) -> JobCondition | None:
         """The condition of this type that is stored or about to be, or None."""
         for condition in self.conditions:
@@ -189,7 +201,9 @@ class JobState(Struct, kw_only=True, gc=False):
         return condition is not None and condition.status == "True"
 
     def is_counted(self, uid: str) -> bool:
-        """Whether a pod has its judgement already, from us or by a status we took over."""
+        """Whether a pod has its judgement already, from us or by a status we took over; if finished, every pod has."""
+        if self.books_closed:
+            return True
         if uid in self.done or uid in self.uncounted_succeeded or uid in self.uncounted_failed:
             return True
         pod = self.pods.get(uid)

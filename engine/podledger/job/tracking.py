@@ -9,7 +9,7 @@ from podledger.job.failure import judge_failure
 from podledger.job.finish import Finish, may_fail_index
 from podledger.job.index import retained_pods
 from podledger.job.plan import Plan
-from podledger.job.state import JobState, Phase, PodRecord
+from podledger.job.state import JobState, Phase, PodRecord, Standing
 
 __all__ = ["count_pods", "settle_missing_uids", "sweep_pods"]
 
@@ -55,7 +55,7 @@ def count_pods(plan: Plan, finish: Finish | None, settled: int) -> None:
             collected += judgement.as_ in ("failed", "succeeded") or _is_new_index(state, pod)
             rule = judgement.rule
         else:
-            rule = f"counted as {pod.counted}"
+            rule = "the Job had finished" if state.closed else f"counted as {pod.counted}"
         if not stopped:
             plan.release(pod, rule)
             stopped = collected >= limit and not (full and pod.counted)
@@ -142,7 +142,11 @@ def _fails_index(state: JobState, pod: PodRecord, completed_now: set[int]) -> bo
 
 
 def sweep_pods(plan: Plan, rule: str) -> None:
-    """Release, uncounted, whatever still bears the finalizer of a Job that is finished or gone (job-semantics 2.8)."""
+    """Release, uncounted, whatever still bears the finalizer of a Job that is finished or gone (job-semantics 2.8).
+
+    The books are closed: nothing is judged, for what is seen may be a late view of a pod that counted long ago. A pod
+    that a replaced controller created after the end is surplus, so it is deleted as well.
+    """
     state = plan.state
     if not state.tally.tracked and not state.tally.foreign:
         return
@@ -150,6 +154,7 @@ def sweep_pods(plan: Plan, rule: str) -> None:
     for pod in sorted(held, key=lambda pod: pod.order):
         if not pod.finalizer or pod.releasing or (state.missing and not pod.terminating):
             continue
-        if not pod.counted:
-            plan.events.append(ev.PodCounted(state.uid, pod.uid, "none", rule, pod.index, False, False))
-        plan.release(pod, rule)
+        if pod.late and pod.standing == Standing.ACTIVE and pod.owned and not state.gone:
+            plan.delete(pod, rule, release=True)
+        else:
+            plan.release(pod, rule)

@@ -306,3 +306,16 @@ async def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
         await until_ended(reports, [pod.metadata.uid])
     for path in (tmp_path / "pods").rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+@pytest.mark.asyncio
+async def test_the_node_keeps_its_name_though_the_machine_gets_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "Here")
+    first = ProcessNode(tmp_path / "pods")
+    async with first.run():
+        pass
+    monkeypatch.setattr("socket.gethostname", lambda: "there")
+    assert (first.name, ProcessNode(tmp_path / "pods").name) == ("here", "here")
+    assert ProcessNode(tmp_path / "others").name == "there"

@@ -3,18 +3,21 @@
 How they work is `podledger_adapters.local` and `nodes/`; here is only which parts make which, imported when used.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from podledger.api.job import Job
+from podledger.api.pod import Pod
 from podledger.clock import RealClock, VirtualClock
+from podledger.errors import InputError
 from podledger.ports import Clock, Node
 from podledger_adapters.cli.pod_logs import LogSource
 from podledger_adapters.cli.preflight import PodCheck
 from podledger_adapters.cli.workspace import Workspace
 from podledger_adapters.store import ObjectStore
 
-__all__ = ["ClusterKind", "RunCluster", "catch_up", "make_cluster", "pod_check"]
+__all__ = ["ClusterKind", "RunCluster", "catch_up", "make_cluster", "pod_check", "require_own_pods"]
 
 ClusterKind = Literal["process", "memory"]
 
@@ -64,3 +67,13 @@ def catch_up(clock: Clock, store: ObjectStore) -> None:
     latest_s = max((time.timestamp() for time in times if time is not None), default=0.0)
     if latest_s > clock.now():
         clock.set_wall(latest_s)
+
+
+def require_own_pods(ledger: Path, pods: Iterable[Pod], node: str) -> None:
+    """Raise InputError if pods that have not ended run on another node than ours: here nobody would ever end them."""
+    for pod in pods:
+        if pod.spec.node_name not in ("", node) and pod.status.phase not in ("Succeeded", "Failed"):
+            raise InputError(
+                f"{ledger}: its pod {pod.metadata.name} runs on node {pod.spec.node_name}, and this is node {node}: go "
+                f"on with the --cluster it was begun with and with {ledger.name}.pods beside it, or use another --db"
+            )

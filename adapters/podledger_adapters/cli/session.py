@@ -25,7 +25,7 @@ from podledger_adapters.cli.preflight import Submission
 from podledger_adapters.cli.progress import JobProgress
 from podledger_adapters.cli.report import Ending, last_failure, print_ending
 from podledger_adapters.cli.resume import Plan, plan_run
-from podledger_adapters.cli.run_cluster import ClusterKind, RunCluster, catch_up, make_cluster
+from podledger_adapters.cli.run_cluster import ClusterKind, RunCluster, catch_up, make_cluster, require_own_pods
 from podledger_adapters.cli.stopping import Stop, signals_heeded
 from podledger_adapters.cli.summary import FailedPod, exit_code_of_jobs
 from podledger_adapters.cli.terminal import Streams
@@ -91,6 +91,8 @@ class Session:
             plans, faults = plan_run(submissions, {job.key: job for job in store.table(Job)})
             if faults:
                 raise ManifestError(faults)
+            if any(plan.step != "report" for plan in plans):
+                require_own_pods(self._workspace.ledger, store.table(Pod), node.name)
             async with LocalCluster(store, node, clock=clock) as cluster:
                 keys = [plan.stored.key for plan in plans if plan.stored is not None]
                 todo = [plan for plan in plans if plan.step != "report"]

@@ -24,6 +24,8 @@ class Workspace:
             if "://" in db:
                 raise InputError(f"--db {db}: only files can be ledgers yet; give a path such as jobs.db")
             self.ledger = Path(db)
+            if not self.ledger.name:
+                raise InputError(f"--db {db or '(empty)'}: names no file; give a path such as jobs.db")
             return
         try:
             self._directory = Path(tempfile.mkdtemp(prefix="podledger-"))

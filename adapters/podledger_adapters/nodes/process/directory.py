@@ -1,10 +1,11 @@
-"""What the node does to its directory: take it over, and write into the pods' own what their shims are to do.
+"""What the node does to its directory: take it over, keep its name in it, tell the pods' shims what to do.
 
 All of it blocks for a moment and runs in a thread. What is where, `shim.record` says.
 """
 
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -13,11 +14,30 @@ from pathlib import Path
 from podledger.errors import ClusterError
 from podledger_adapters.nodes.process.shim.record import PodRecord, ShimSpec, poke, write_json
 
-__all__ = ["find_records", "open_root", "remove_records", "request_stops", "write_specs"]
+__all__ = ["find_records", "kept_name", "open_root", "remove_records", "request_stops", "write_specs"]
 
 
-def open_root(root: Path) -> tuple[int, int]:
-    """Make and lock the directory; the lock and the FIFO that shims write to. Raises ClusterError."""
+_NAME_FILE = "node.json"
+
+
+def kept_name(root: Path) -> str | None:
+    """The name of the node that this directory is of; None where there was none yet.
+
+    Pods are bound to a node by its name, so the name must stay though the machine is given another (a laptop in another
+    network, a container made anew): else nobody would know the pods of earlier runs.
+    """
+    try:
+        kept: object = json.loads((root / _NAME_FILE).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return kept if isinstance(kept, str) and kept else None
+
+
+def open_root(root: Path, name: str) -> tuple[int, int]:
+    """Make and lock the directory, and keep the node's name in it; the lock and the FIFO that shims write to.
+
+    Raises ClusterError.
+    """
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -25,6 +45,8 @@ def open_root(root: Path) -> tuple[int, int]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             with contextlib.suppress(FileExistsError):
                 os.mkfifo(root / "wake", 0o600)
+            if kept_name(root) != name:
+                write_json(str(root / _NAME_FILE), name, durable=True)
             # For writing too, so that it never reads as ended.
             return lock, os.open(root / "wake", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except BaseException:

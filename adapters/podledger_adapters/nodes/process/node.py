@@ -15,6 +15,7 @@ from anyio import to_thread
 from podledger.api import Pod
 from podledger.ports import PodReport, StopPod
 from podledger_adapters.nodes.log_chunk import LogChunk
+from podledger_adapters.nodes.process.directory import kept_name
 from podledger_adapters.nodes.process.host import base_environment, host_facts, node_name
 from podledger_adapters.nodes.process.log_reader import LogSignals, read_timed_log
 from podledger_adapters.nodes.process.run import NodeRun
@@ -34,7 +35,8 @@ class ProcessNode:
     `root` is the directory of the pods' records, made if it is missing; the pods found in it are taken over. With
     `survive` the pods run on when podledger ends; without, they end with it. `pass_env` names more variables that
     containers see (NAME, or NAME=VALUE). `working_dir` is where containers start that name no workingDir, by default
-    where podledger was started. Raises InputError for a wrong `pass_env`.
+    where podledger was started. `name` is the one this directory's node had before, else the machine's. Raises
+    InputError for a wrong `pass_env`.
     """
 
     def __init__(
@@ -48,8 +50,8 @@ class ProcessNode:
         working_dir: Path | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self._name, self._capacity = name or node_name(), capacity
         self._root = root.absolute()
+        self._name, self._capacity = name or kept_name(self._root) or node_name(), capacity
         self._settings = NodeSettings(
             facts=host_facts(self._name),
             environment=base_environment(environ, pass_env),

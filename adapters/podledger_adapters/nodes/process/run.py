@@ -94,7 +94,7 @@ class NodeRun:
 
         Raises ClusterError.
         """
-        lock, wake_fd = await to_thread.run_sync(open_root, root)
+        lock, wake_fd = await to_thread.run_sync(open_root, root, settings.facts.name)
         run: NodeRun | None = None
         try:
             run = cls(root, settings, await to_thread.run_sync(Spawner, root), wake_fd, on_end)

@@ -65,7 +65,7 @@ def test_verify_names_every_fault_and_ends_with_one(log: Command, ledger: Path) 
     connection.close()
     code, out, err = log("verify", ledger)
     assert code == 1
-    assert "NOT SOUND: 1 faults" in out
+    assert "NOT SOUND: 1 fault;" in out
     assert err == f"fault: {ledger}: stream main: position 1 is missing, 9 to 13 come in its place\n"
     ended = log("verify", ledger, "-o", "json")
     assert ended.code == 1

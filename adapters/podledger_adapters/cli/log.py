@@ -21,25 +21,32 @@ __all__ = ["app"]
 
 Format = Annotated[Literal["text", "json"], Parameter(name=["--output", "-o"], help="How to print: text or json.")]
 Ledger = Annotated[Path, Parameter(name=["--db"], help="The ledger, a file that --db made.")]
+Target = Annotated[Path, Parameter(name=["--target"], help="Where the copy shall be; nothing may be there.")]
+
+EXAMPLES = {
+    "info": "podledger log info jobs.db            where its streams end, what is in it",
+    "verify": "podledger log verify jobs.db          is it as it was written? (1: no)",
+    "compact": "podledger log compact jobs.db         blank the events of deleted Jobs",
+    "copy": "podledger log copy jobs.db new.db     a copy, also while it is written",
+}
+"""An example of each command, no wider than a narrow terminal."""
+
+
+def _epilogue(*commands: str) -> str:
+    return "\n".join(["Examples:", *(f"  {EXAMPLES[command]}" for command in commands)])
+
 
 app = App(
     name="log",
     help="Look after a ledger.",
     help_format="plaintext",
-    help_epilogue="""Examples:
-  podledger log info jobs.db               where its streams end, what is in it
-  podledger log verify jobs.db             check every event against digests and chain (exit 1: a fault)
-  podledger log compact jobs.db            blank the events of deleted Jobs, make the file smaller
-  podledger log copy jobs.db backup.db     a copy, also while the ledger is written""",
+    help_epilogue=_epilogue(*EXAMPLES),
 )
 
 
-@app.command
+@app.command(help_epilogue=_epilogue("info"))
 def info(db: Ledger, *, output: Format = "text") -> ExitCode:
-    """What is in a ledger: whose it is, where each stream ends, its snapshots and objects.
-
-    Example: podledger log info jobs.db
-    """
+    """Say what is in a ledger, and where its streams end."""
     found = inspect_ledger(db)
     if output == "json":
         print_json(found)
@@ -48,11 +55,11 @@ def info(db: Ledger, *, output: Format = "text") -> ExitCode:
     return ExitCode.OK
 
 
-@app.command
+@app.command(help_epilogue=_epilogue("verify"))
 def verify(db: Ledger, *, output: Format = "text") -> ExitCode:
-    """Check file, events, chain and positions; exit code 1 if anything is not as it was written.
+    """Check that all is as it was written; exit code 1 if not.
 
-    What the events mean is checked by `podledger replay verify`. Example: podledger log verify jobs.db
+    File, events, chain, positions and snapshots are looked at.
     """
     found = verify_ledger(db)
     if output == "json":
@@ -62,12 +69,12 @@ def verify(db: Ledger, *, output: Format = "text") -> ExitCode:
     return ExitCode.OK if found.sound else ExitCode.FAILED
 
 
-@app.command
+@app.command(help_epilogue=_epilogue("compact"))
 def compact(db: Ledger, *, output: Format = "text") -> ExitCode:
-    """Blank the events of Jobs that are deleted, and make the file smaller. Nobody may write the ledger meanwhile.
+    """Blank the events of deleted Jobs and make the file smaller.
 
-    Counts and everything about other Jobs stay; the blanked events can no longer be replayed.
-    Example: podledger log compact jobs.db
+    Nobody may write the ledger meanwhile. Counts and everything about other
+    Jobs stay; the blanked events can no longer be replayed.
     """
     done = compact_ledger(db, now_s=time.time())
     if output == "json":
@@ -77,11 +84,11 @@ def compact(db: Ledger, *, output: Format = "text") -> ExitCode:
     return ExitCode.OK
 
 
-@app.command
-def copy(db: Ledger, target: Path, *, output: Format = "text") -> ExitCode:
-    """Copy a ledger to a new file, also while it is written; the copy is checked before it gets its name.
+@app.command(help_epilogue=_epilogue("copy"))
+def copy(db: Ledger, target: Target, *, output: Format = "text") -> ExitCode:
+    """Copy a ledger to a new file, also while it is written.
 
-    Example: podledger log copy jobs.db backup.db
+    The copy is checked before it gets its name.
     """
     done = copy_ledger(db, target)
     if output == "json":
@@ -122,9 +129,8 @@ def print_verification(db: Path, found: Verification) -> None:
     print(f"snapshots: {found.snapshots}")
     for fault in found.faults:
         print(f"fault: {db}: {fault.text}", file=sys.stderr)
-    print(
-        "sound" if found.sound else f"NOT SOUND: {len(found.faults)} faults; restore a copy, or go on with a new --db"
-    )
+    count = f"{len(found.faults)} fault{'s' if len(found.faults) > 1 else ''}"
+    print("sound" if found.sound else f"NOT SOUND: {count}; restore a copy, or go on with a new --db")
 
 
 def print_compaction(done: Compaction) -> None:

@@ -309,19 +309,16 @@ def test_what_is_no_configuration_is_a_bad_request(data: bytes) -> None:
     assert caught.value.code == 400
 
 
-containers = st.lists(
-    st.fixed_dictionaries({"name": st.sampled_from("abc")}, optional={"image": st.sampled_from("xy")}),
-    max_size=3,
-    unique_by=lambda container: container["name"],
+images = st.sampled_from("xy")
+containers: st.SearchStrategy[list[Json]] = st.dictionaries(st.sampled_from("abc"), images, max_size=3).map(
+    lambda found: [{"name": name, "image": image} for name, image in found.items()]
 )
-specs = st.fixed_dictionaries(
-    {},
-    optional={
-        "parallelism": st.integers(1, 2),
-        "suspend": st.booleans(),
-        "template": containers.map(lambda found: {"spec": {"containers": found}}),
-    },
-)
+optional: dict[str, st.SearchStrategy[Any]] = {
+    "parallelism": st.integers(1, 2),
+    "suspend": st.booleans(),
+    "template": containers.map(lambda found: {"spec": {"containers": found}}),
+}
+specs: st.SearchStrategy[Json] = st.fixed_dictionaries({}, optional=optional)
 # An empty map would be owned as such, as in Kubernetes, though the server keeps none.
 labels = st.dictionaries(st.sampled_from("xyz"), st.sampled_from("12"), min_size=1)
 turns = st.lists(st.tuples(st.sampled_from(["one", "two"]), specs, labels), min_size=1, max_size=6)

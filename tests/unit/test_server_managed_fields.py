@@ -142,7 +142,7 @@ def test_the_oldest_of_too_many_managers_are_put_together() -> None:
     assert len(names) == 10
     assert "ancient-changes" in names
     assert names[-1] == "m14"
-    everything = set().union(*owners(document["metadata"]["managedFields"]).values())
+    everything = set[str]().union(*owners(document["metadata"]["managedFields"]).values())
     assert {f".metadata.labels.l{number}" for number in range(15)} <= everything
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from podledger.api.fields import TYPES
+from podledger.api.json_value import is_array, is_object
 from podledger_adapters.server.openapi import OpenApi
 from podledger_adapters.server.openapi.api_text import type_texts
 from podledger_adapters.server.resource import RESOURCES, of_kind
@@ -21,12 +22,12 @@ JOBS = "/apis/batch/v1/namespaces/{namespace}/jobs"
 
 def values(document: object, key: str) -> Iterator[Any]:
     """All values of a key, anywhere."""
-    if isinstance(document, dict):
+    if is_object(document):
         for name, value in document.items():
             if name == key:
                 yield value
             yield from values(value, key)
-    elif isinstance(document, list):
+    elif is_array(document):
         for item in document:
             yield from values(item, key)
 

@@ -131,7 +131,7 @@ def test_parts_of_a_container_merge_by_their_own_keys() -> None:
 
 
 def test_volumes_retain_the_keys_they_are_told_to() -> None:
-    old = [{"name": "v", "emptyDir": {}}]
+    old: list[Json] = [{"name": "v", "emptyDir": {}}]
     patch = [{"$retainKeys": ["name", "hostPath"], "name": "v", "hostPath": {"path": "/x"}}]
     assert pod_spec({"volumes": patch}, volumes=old)["volumes"] == [{"name": "v", "hostPath": {"path": "/x"}}]
 

@@ -144,7 +144,7 @@ def test_inlined_messages_belong_to_their_parent() -> None:
         "env": [{"name": "E", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k", "optional": False}}}],
         "livenessProbe": {"httpGet": {"port": "http"}, "periodSeconds": 3},
     }
-    spec = {
+    spec: Json = {
         "containers": [container],
         "volumes": [{"name": "v", "configMap": {"name": "c"}}, {"name": "e", "emptyDir": {}}],
     }

@@ -95,7 +95,7 @@ def test_metadata_alone() -> None:
 
 def test_cron_jobs_namespaces_and_leases() -> None:
     template = {"spec": {"containers": [{"name": "a", "image": "i"}, {"name": "b", "image": "j"}]}}
-    cron_job = {
+    cron_job: Json = {
         "metadata": {"name": "c", "creationTimestamp": CREATED},
         "spec": {"schedule": "@daily", "timeZone": "Etc/UTC", "jobTemplate": {"spec": {"template": template}}},
         "status": {"active": [{}, {}], "lastScheduleTime": CREATED},
@@ -120,7 +120,7 @@ def test_a_selector_is_shown_as_it_would_be_typed() -> None:
             {"key": "d", "operator": "Exists"},
         ],
     }
-    job = {"metadata": {"name": "a"}, "spec": {"selector": selector, "template": {"spec": {}}}}
+    job: Json = {"metadata": {"name": "a"}, "spec": {"selector": selector, "template": {"spec": {}}}}
     assert cells("Job", job)[-1] == "a in (x,y),b=2,!c,d"
 
 

@@ -5,9 +5,13 @@ the last one is a repeat. Our own writes run ahead of the watch: until it has ca
 are not believed.
 """
 
+from typing import Final, get_args
+
 from podledger.ports import Kind
 
-__all__ = ["Freshness", "version_of"]
+__all__ = ["KINDS", "Freshness", "version_of"]
+
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
 def version_of(resource_version: str) -> int:
@@ -19,9 +23,9 @@ class Freshness:
     """How far each kind has come. `floor` is the highest version known from before this process watched."""
 
     def __init__(self, floor: int) -> None:
-        self._floor: dict[Kind, int] = {"Job": floor, "Pod": floor}
-        self._listed: dict[Kind, int] = {"Job": 0, "Pod": 0}
-        self._highest: dict[Kind, int] = {"Job": 0, "Pod": 0}
+        self._floor: dict[Kind, int] = dict.fromkeys(KINDS, floor)
+        self._listed: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+        self._highest: dict[Kind, int] = dict.fromkeys(KINDS, 0)
         self._delivered: dict[tuple[Kind, str], int] = {}
         self._written: dict[str, int] = {}
 
@@ -54,9 +58,9 @@ class Freshness:
 
     def rewind(self) -> None:
         """The cluster was set back: from here on versions are compared only with newer ones."""
-        self._floor = {"Job": 0, "Pod": 0}
-        self._listed = {"Job": 0, "Pod": 0}
-        self._highest = {"Job": 0, "Pod": 0}
+        self._floor = dict.fromkeys(KINDS, 0)
+        self._listed = dict.fromkeys(KINDS, 0)
+        self._highest = dict.fromkeys(KINDS, 0)
         self._delivered.clear()
         self._written.clear()
 
@@ -76,6 +80,10 @@ class Freshness:
             return True
         del self._written[uid]
         return False
+
+    def written(self, uid: str) -> int:
+        """The version of our own last write of this pod that the watch has not shown yet, 0 for none."""
+        return self._written.get(uid, 0)
 
     def written_after(self, uid: str, version: int) -> bool:
         """Whether we wrote this pod after that version."""

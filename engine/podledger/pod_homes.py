@@ -61,6 +61,13 @@ class PodHomes:
         """The pod is not there any more."""
         self._leave(uid, "")
 
+    def known_version(self, pod: Pod) -> int:
+        """The version of this pod that its Job knows, 0 for none."""
+        owner = pod.metadata.controller()
+        state = None if owner is None else self._projection.states.get(owner.uid)
+        known = None if state is None else state.pods.get(pod.metadata.uid)
+        return 0 if known is None else known.resource_version
+
     # ---- what Jobs have to do with it -------------------------------------------------------------------------------
 
     def welcome(self, state: JobState) -> None:

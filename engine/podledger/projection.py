@@ -15,6 +15,7 @@ from podledger.event import ClusterRewound, EpochTaken, Event, EventsCompacted, 
 from podledger.job import event as ev
 from podledger.job.fold import fold
 from podledger.job.fold_ends import abandon_sync, discard
+from podledger.job.fold_restored import fold_restored
 from podledger.job.snapshot import decode_state, encode_state
 from podledger.job.state import JobState
 
@@ -25,7 +26,12 @@ _VERSIONED = frozenset(kind for kind in get_args(ev.JobEvent) if "resource_versi
 
 
 class Projection:
-    """All states by Job uid. `revision` is the highest resourceVersion known of this incarnation of the cluster."""
+    """All states by Job uid. `revision` is the highest resourceVersion known of this incarnation of the cluster.
+
+    It is that of events which carry one; a phase or a released finalizer may have been seen at a later one. A cluster
+    that is restored to in between, while nobody watches, goes unnoticed. That does no harm: no version is compared that
+    no event carries, and what pods and Jobs then show is judged by uid and content.
+    """
 
     def __init__(self) -> None:
         self.seed = ""
@@ -109,9 +115,7 @@ class Projection:
             case ClusterRewound():
                 self.revision = int(event.listed)
                 for state in self.states.values():
-                    state.resource_version = "0"
-                    for pod in state.pods.values():
-                        pod.resource_version = 0
+                    fold_restored(state)
             case EventsCompacted():
                 self.revision = max(self.revision, event.revision)
             case _:  # gaps and blanks change nothing of a Job

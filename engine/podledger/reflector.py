@@ -133,14 +133,32 @@ class Reflector:
         if listing is None:
             return
         version = version_of(ended.resource_version)
-        if version and version < listing.known:
-            if not ended.consistent:
-                listing.behind = True
+        known = listing.known if 0 < version < listing.known else 0
+        if not ended.consistent:
+            listing.behind = known > 0
+            if listing.behind:
                 return
-            known = str(listing.known)
-            self._journal.add([ClusterRewound(ended.kind, known, ended.resource_version, now)])
+        elif known := known or self._undone(listing, version):
+            self._journal.add([ClusterRewound(ended.kind, str(known), ended.resource_version, now)])
             self._freshness.rewind()
         self._take_list(ended.kind, version, now)
+
+    def _undone(self, listing: _Listing, version: int) -> int:
+        """The version we know of an object that a whole list of this version shows in an older state, 0 for none.
+
+        No list that was made after a write lacks it, unless the write was undone. (A restored cluster may have been
+        told to go on from higher revisions, and so not be seen by its list's version.)
+        """
+        for seen in listing.objects.values():
+            meta = seen.metadata
+            if isinstance(seen, Job):
+                state = self._projection.states.get(meta.uid)
+                known = 0 if state is None else version_of(state.resource_version)
+            else:
+                known = max(self._homes.known_version(seen), self._freshness.written(meta.uid))
+            if 0 < version_of(meta.resource_version) < known <= version:
+                return known
+        return 0
 
     def _is_listing(self, kind: Kind, version: int, now: float) -> bool:
         """Whether the kind is being listed still; a list that was behind is taken in once it has caught up."""

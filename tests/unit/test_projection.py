@@ -5,7 +5,7 @@ import pytest
 from tests.unit.controller_world import make_job
 
 from podledger.errors import DamagedLog
-from podledger.event import ClusterRewound, EpochTaken, ListGap, StreamStarted
+from podledger.event import ClusterRewound, EpochTaken, Event, ListGap, StreamStarted
 from podledger.job import event as ev
 from podledger.projection import Projection, decode_projection, encode_projection
 
@@ -15,7 +15,7 @@ def job_set(uid: str, name: str, version: str = "1", *, manual: bool = False) ->
     return ev.JobSet(uid, "default", name, version, 1, 1, make_job(name, manual_selector=manual or None).spec)
 
 
-def made(*events: ev.JobEvent) -> Projection:
+def made(*events: Event) -> Projection:
     """A projection of these events."""
     projection = Projection()
     projection.apply(StreamStarted("seed"))
@@ -80,6 +80,25 @@ def test_a_restored_cluster_makes_versions_start_anew() -> None:
     assert (projection.revision, state.resource_version, state.pods["p"].resource_version) == (40, "0", 0)
     projection.apply(ev.JobUpdated("a", "41"))
     assert projection.revision == 41
+
+
+def test_after_a_restore_counts_and_ends_stand_and_all_else_is_to_be_seen_again() -> None:
+    pods = [ev.PodCreated("a", uid, uid, "95", 1) for uid in ("ended", "ending", "let-go", "counted")]
+    projection = made(
+        job_set("a", "x", "90"),
+        *pods,
+        ev.PodSucceeded("a", "ended", 5),
+        ev.PodTerminating("a", "ending", 5, 5),
+        ev.DeleteAccepted("a", "let-go", released=True),
+        ev.PodTerminating("a", "counted", 5, 5),
+        ev.PodCounted("a", "counted", "failed", "deleted while running"),
+        ev.PodReleased("a", "counted"),
+        ClusterRewound("Job", "95", "40", 1.0),
+    )
+    state = projection.states["a"]
+    assert list(state.pods) == ["ended", "ending"]
+    assert state.done == {"counted": "failed"}
+    assert (state.failed, state.tally.active, state.tally.terminating, state.tally.new_succeeded) == (1, 1, 0, 1)
 
 
 def test_the_stored_form_holds_everything() -> None:

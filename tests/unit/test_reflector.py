@@ -203,6 +203,24 @@ async def test_a_restart_knows_from_the_log_that_the_cluster_was_restored() -> N
 
 
 @pytest.mark.asyncio
+async def test_a_list_that_shows_what_was_undone_means_so_too_whatever_its_version() -> None:
+    watching = await synced(Seen(job("j", 20)))
+    events = watching.see(*listed("Job", 1000, job("j", 3, suspend=True)))
+    assert events[0] == ClusterRewound("Job", "20", "1000", 1.0)
+    assert kinds(events[1:]) == ["ListGap", "JobSpecChanged"], "though the generation is the same"
+    watching.reflector.wrote_pod("default", "p", "1020")
+    assert kinds(watching.see(*listed("Pod", 1019, pod("p", 15, "j"), pod("q", 6, "j")))) == ["ListGap", "PodGone"]
+    events = watching.see(*listed("Pod", 1021, pod("p", 15, "j"), pod("q", 6, "j")))
+    assert events[0] == ClusterRewound("Pod", "1020", "1021", 1.0)
+
+
+@pytest.mark.asyncio
+async def test_a_cached_list_tells_nothing_of_a_restore() -> None:
+    watching = await synced(Seen(job("j", 20)))
+    assert kinds(watching.see(*listed("Job", 1000, job("j", 3), consistent=False))) == ["ListGap"]
+
+
+@pytest.mark.asyncio
 async def test_a_deleted_job_that_a_backup_brings_back_lives_again() -> None:
     watching = await synced(gone("Job", "j", 11))
     assert watching.journal.projection.states["j"].gone

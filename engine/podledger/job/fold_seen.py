@@ -9,7 +9,7 @@ from podledger.job.fold_ends import finalizer_gone, forget_if_done, intent_settl
 from podledger.job.shares import drop, enter, leave
 from podledger.job.state import JobState, Phase, PodRecord, Standing
 
-__all__ = ["SEEN_FOLDS"]
+__all__ = ["SEEN_FOLDS", "pod_gone"]
 
 
 def _pod_created(state: JobState, event: ev.PodCreated) -> None:
@@ -134,7 +134,8 @@ def _pod_match_changed(state: JobState, event: ev.PodMatchChanged) -> None:
         enter(state, pod)
 
 
-def _pod_gone(state: JobState, event: ev.PodGone) -> None:
+def pod_gone(state: JobState, event: ev.PodGone) -> None:
+    """The pod object is there no more, or is no longer this Job's."""
     pod = state.pods.pop(event.pod, None)
     if pod is None:
         return
@@ -154,7 +155,7 @@ def _pod_gone(state: JobState, event: ev.PodGone) -> None:
 
 
 def _pod_let_go(state: JobState, event: ev.PodLetGo) -> None:
-    _pod_gone(state, ev.PodGone(event.job, event.pod))
+    pod_gone(state, ev.PodGone(event.job, event.pod))
 
 
 def _pod_adopted(state: JobState, event: ev.PodAdopted) -> None:
@@ -178,7 +179,7 @@ SEEN_FOLDS: dict[type, Callable[[JobState, Any], None]] = {
     ev.PodFailed: _pod_failed,
     ev.PodTerminating: _pod_terminating,
     ev.PodFinalizerGone: finalizer_gone,
-    ev.PodGone: _pod_gone,
+    ev.PodGone: pod_gone,
     ev.PodMatchChanged: _pod_match_changed,
     ev.PodAdopted: _pod_adopted,
     ev.PodLetGo: _pod_let_go,

@@ -209,7 +209,7 @@ async def test_a_list_that_shows_what_was_undone_means_so_too_whatever_its_versi
     assert events[0] == ClusterRewound("Job", "20", "1000", 1.0)
     assert kinds(events[1:]) == ["ListGap", "JobSpecChanged"], "though the generation is the same"
     watching.reflector.wrote_pod("default", "p", "1020")
-    assert kinds(watching.see(*listed("Pod", 1019, pod("p", 15, "j"), pod("q", 6, "j")))) == ["ListGap", "PodGone"]
+    assert kinds(watching.see(*listed("Pod", 1019, pod("p", 15, "j"), pod("q", 6, "j")))) == ["ListGap"]
     events = watching.see(*listed("Pod", 1021, pod("p", 15, "j"), pod("q", 6, "j")))
     assert events[0] == ClusterRewound("Pod", "1020", "1021", 1.0)
 

@@ -1,0 +1,166 @@
+"""Which Kubernetes Events are told, as client libraries do it: repeats are counted, floods are folded and then dropped.
+
+A pod of a large Job makes an Event when it is created and another when it is deleted; without these rules they would
+be most of what a cluster stores. The rules and their numbers are those of Kubernetes' own client library. Writing the
+Events is left to whoever holds them: the local store, or a real API server's client.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from podledger.api.job import JobKey
+from podledger.api.kubernetes_event import EventSource, KubernetesEvent, ObjectReference
+from podledger.api.meta import ObjectMeta
+from podledger.job.command import RecordEvent
+
+__all__ = ["EventCorrelator", "Told"]
+
+COMPONENT = "job-controller"
+
+SIMILAR_LIMIT = 10
+"""From this many differing messages on, within SIMILAR_INTERVAL_S of one another, one folded Event stands for all."""
+
+SIMILAR_INTERVAL_S = 600.0
+FOLDED = "(combined from similar events): "
+BURST = 25
+"""Events of one type about one object that may be written at once; then one each REFILL_S."""
+
+REFILL_S = 300.0
+REMEMBERED = 4096
+"""Entries of each of the recorder's memories; the ones unused for longest are forgotten."""
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class _Memory(OrderedDict[K, V], Generic[K, V]):
+    """The REMEMBERED entries used last."""
+
+    def recall(self, key: K) -> V | None:
+        value = self.get(key)
+        if value is not None:
+            self.move_to_end(key)
+        return value
+
+    def remember(self, key: K, value: V) -> V:
+        self[key] = value
+        self.move_to_end(key)
+        if len(self) > REMEMBERED:
+            self.popitem(last=False)
+        return value
+
+
+class _Similar(Struct, gc=False):
+    """Messages seen of one kind of Event about one object."""
+
+    last_s: float
+    messages: dict[str, None] = {}
+
+
+class _Bucket(Struct, gc=False):
+    """A token bucket."""
+
+    since_s: float
+    tokens: float = float(BURST)
+
+    def take(self, now: float) -> bool:
+        self.tokens = min(float(BURST), self.tokens + (now - self.since_s) / REFILL_S)
+        self.since_s = now
+        if self.tokens < 1.0:
+            return False
+        self.tokens -= 1.0
+        return True
+
+
+class Told(Struct):
+    """An Event to be written: created under `name`, or counted there when it was before (`count` above 1)."""
+
+    command: RecordEvent
+    name: str
+    count: int
+    first: datetime
+    last: datetime
+    message: str
+
+    def event(self, resource_version: str = "") -> KubernetesEvent:
+        """The Event as an object; `resource_version` is the Job's, where it is known."""
+        key = self.command.key
+        about = ObjectReference(
+            kind="Job",
+            namespace=key.namespace,
+            name=key.name,
+            uid=self.command.job,
+            api_version="batch/v1",
+            resource_version=resource_version,
+        )
+        return KubernetesEvent(
+            metadata=ObjectMeta(namespace=key.namespace, name=self.name),
+            involved_object=about,
+            reason=self.command.reason,
+            message=self.message,
+            source=EventSource(component=COMPONENT),
+            first_timestamp=self.first,
+            last_timestamp=self.last,
+            count=self.count,
+            type=self.command.type,
+            reporting_component=COMPONENT,
+        )
+
+
+class _Written(Struct):
+    """An Event that repeats are counted on."""
+
+    name: str
+    count: int
+    first: datetime
+
+
+class EventCorrelator:
+    """Decides what becomes of each `RecordEvent`. `is_taken` says whether an Event of that name is there already."""
+
+    def __init__(self, is_taken: Callable[[str, str], bool] = lambda namespace, name: False) -> None:
+        self._is_taken = is_taken
+        self._similar: _Memory[tuple[str, ...], _Similar] = _Memory()
+        self._written: _Memory[tuple[str, ...], _Written] = _Memory()
+        self._buckets: _Memory[tuple[str, str], _Bucket] = _Memory()
+        self._last_ns = 0
+
+    def correlate(self, command: RecordEvent, now: float, stamp: datetime) -> Told | None:
+        """What is to be written; None for an Event that is dropped. `now` in Unix seconds, `stamp` in whole ones."""
+        kind = (command.job, command.type, command.reason)
+        message = self._folded(kind, command.message, now)
+        # A folded Event stands for every message of its kind.
+        key = (*kind, "") if message != command.message else (*kind, message)
+        written = self._written.recall(key)
+        if written is None:
+            written = self._written.remember(key, _Written(self._free_name(command.key, now), 1, stamp))
+        else:
+            written.count += 1
+        bucket_key = (command.job, command.type)
+        bucket = self._buckets.recall(bucket_key) or self._buckets.remember(bucket_key, _Bucket(now))
+        if not bucket.take(now):
+            return None
+        return Told(command, written.name, written.count, written.first, stamp, message)
+
+    def _folded(self, kind: tuple[str, ...], message: str, now: float) -> str:
+        similar = self._similar.recall(kind)
+        if similar is None or now - similar.last_s > SIMILAR_INTERVAL_S:
+            similar = self._similar.remember(kind, _Similar(now))
+        similar.last_s = now
+        similar.messages[message] = None
+        if len(similar.messages) < SIMILAR_LIMIT:
+            return message
+        similar.messages.pop(next(iter(similar.messages)))
+        return FOLDED + message
+
+    def _free_name(self, about: JobKey, now: float) -> str:
+        """`<object>.<nanoseconds in hexadecimal>`, each one only once, also where a clock begins anew."""
+        while True:
+            self._last_ns = max(int(now * 1e9), self._last_ns + 1)
+            name = f"{about.name}.{self._last_ns:016x}"
+            if not self._is_taken(about.namespace, name):
+                return name

@@ -1,7 +1,7 @@
 """Making the calls that decisions ask for: slow start for creates, everything else at once.
 
 Creates of one Job go in batches of 1, 2, 4, ... and stop after a batch with an error, so that a quota or a broken
-webhook costs few calls (job-semantics 4.4). Batches of different Jobs go together.
+webhook costs few calls, as upstream. Batches of different Jobs go together.
 """
 
 import logging

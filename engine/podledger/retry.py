@@ -1,4 +1,4 @@
-"""Retries after a failed sync: 1 s, 2 s, 4 s ... 60 s per key, forgotten after a success (job-semantics 0.3)."""
+"""Retries after a failed sync: 1 s, 2 s, 4 s ... 60 s per key, forgotten after a success; as upstream."""
 
 __all__ = ["Retries"]
 

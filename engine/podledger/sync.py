@@ -155,5 +155,5 @@ class Syncer:
 
 
 def _is_swallowed(outcome: Outcome) -> bool:
-    """A create in a namespace that is going away is no error to retry (job-semantics 4.4)."""
+    """A create in a namespace that is going away is no error to retry, here as upstream."""
     return isinstance(outcome, Failed) and outcome.reason == "NamespaceTerminating"

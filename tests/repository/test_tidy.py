@@ -120,4 +120,5 @@ def test_leftovers_and_foreign_words_are_found() -> None:
     assert list(foreign_words("a.md", "see issue " + "12\n")) == [
         "a.md:1: «issue 12» means nothing to a reader of this repository"
     ]
+    assert len(list(foreign_words("a.md", "as job-" + "semantics 2.4 says\n"))) == 1
     assert list(foreign_words("a.md", "kubernetes/kubernetes#125410, a session of its own\n")) == []

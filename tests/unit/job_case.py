@@ -1,4 +1,4 @@
-"""One row of job-semantics section 12: a state given by objects, one sync, and what is to be seen of it.
+"""One row of the table in `test_job_cases.py`: a state given by objects, one sync, and what is to be seen of it.
 
 Given pods are observed as real objects, the Job with the status it has, then one sync is run. `Row` says what is
 expected in the words of the table; what is not mentioned is not checked, except that nothing is created or deleted.

@@ -1,4 +1,4 @@
-"""Rows 14 to 37 of job-semantics section 12: exactly-once counting, replacement, finishing while pods still run."""
+"""Rows 14 to 37 of the table: exactly-once counting, replacement, finishing while pods still run."""
 
 from msgspec.structs import replace
 from tests.unit.job_case import Row, World

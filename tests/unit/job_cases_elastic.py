@@ -1,4 +1,4 @@
-"""Rows 73 to 78 of job-semantics section 12: Indexed Jobs that change size, pods of wrong or double index."""
+"""Rows 73 to 78 of the table: Indexed Jobs that change size, pods of wrong or double index."""
 
 from msgspec.structs import replace
 from tests.unit.job_case import Row, World

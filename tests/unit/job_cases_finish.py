@@ -1,4 +1,4 @@
-"""Rows 38 to 50 of job-semantics section 12: finishing, limits, deletion of the Job, failure policies."""
+"""Rows 38 to 50 of the table: finishing, limits, deletion of the Job, failure policies."""
 
 from tests.unit.job_case import Row, World
 from tests.unit.job_performer import START_S, at

@@ -1,4 +1,4 @@
-"""Rows 51 to 64 of job-semantics section 12: back-off per index, success policies."""
+"""Rows 51 to 64 of the table: back-off per index, success policies."""
 
 from tests.unit.job_case import Row, World, done
 from tests.unit.job_world import condition, fail_policy, job, status, success_policy

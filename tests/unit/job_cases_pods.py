@@ -1,4 +1,4 @@
-"""Rows 1 to 13 of job-semantics section 12: how many pods are created and deleted."""
+"""Rows 1 to 13 of the table in `test_job_cases.py`: how many pods are created and deleted."""
 
 from msgspec.structs import replace
 from tests.unit.job_case import Row, World, published

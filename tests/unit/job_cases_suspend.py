@@ -1,4 +1,4 @@
-"""Rows 65 to 72 and 81 to 87 of job-semantics section 12: suspension, letting go, waiting, work queues."""
+"""Rows 65 to 72 and 81 to 87 of the table: suspension, letting go, waiting, work queues."""
 
 from msgspec.structs import replace
 from tests.unit.job_case import Row, World

@@ -232,7 +232,7 @@ class Life(Performer):
             if not live and self.wake_at is None and self._is_still():
                 if self.job.metadata.deletion_timestamp is None:
                     return
-                # What a Job that is being deleted ignores, its end sets free (job-semantics 1.2, 2.8).
+                # What a Job that is being deleted ignores, its end sets free.
                 self.remove_job()
                 self.settle()
                 return

@@ -180,7 +180,7 @@ class Performer:
         raise AssertionError("the Job does not settle")
 
     def _perform_all(self, commands: Sequence[cmd.Command]) -> None:
-        """Creates after all else, in batches of doubling size that stop after an error (job-semantics 4.4)."""
+        """Creates after all else, in batches of doubling size that stop after an error."""
         creates = [command for command in commands if isinstance(command, cmd.CreatePod)]
         for command in commands:
             if not isinstance(command, cmd.CreatePod):

@@ -1,4 +1,4 @@
-"""The shorthand of job-semantics section 12, as objects: Jobs by few words, pods by texts such as `2R S F@0(1)!5`.
+"""Shorthand for objects: Jobs by few words, pods by texts such as `2R S F@0(1)!5`.
 
 A pod is written KIND with what follows it: `P`ending, `R`unning, `S`ucceeded, `F`ailed, `T`erminating (running with a
 deletionTimestamp); `@i` its completion index (`@x`: an annotation that is no number), `(n)` its index's failures

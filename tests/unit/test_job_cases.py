@@ -1,4 +1,4 @@
-"""Each row of job-semantics section 12: what one sync of Kubernetes' own Job controller makes of a given state."""
+"""A table of states and, row by row, what one sync of Kubernetes' own Job controller makes of a given state."""
 
 import pytest
 from tests.unit.job_case import Row, check, play

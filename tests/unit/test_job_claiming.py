@@ -1,4 +1,4 @@
-"""Whose pods are whose: adoption, letting go, and finalizers that nobody else takes off (job-semantics 1.2, 2.8)."""
+"""Whose pods are whose: adoption, letting go, and finalizers that nobody else takes off."""
 
 from msgspec.structs import replace
 from tests.unit.job_case import done, order_of_writes, uids

@@ -1,4 +1,4 @@
-"""Sets of indexes: held against plain sets, and the text Kubernetes gives them (job-semantics 3.2)."""
+"""Sets of indexes: held against plain sets, and the text Kubernetes gives them (status.completedIndexes)."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What answers to calls amount to: events, and the Kubernetes Events that tell users (job-semantics 10)."""
+"""What answers to calls amount to: events, and the Kubernetes Events that tell users."""
 
 import pytest
 from tests.unit.job_performer import JOB_UID, START_S, Performer

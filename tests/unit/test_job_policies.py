@@ -1,4 +1,4 @@
-"""podFailurePolicy and successPolicy: which rule matches what (job-semantics 7.1, 7.2)."""
+"""podFailurePolicy and successPolicy: which rule matches what (KEP-3329, KEP-3998)."""
 
 import pytest
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""Who is deleted first when there are too many pods (job-semantics 4.2)."""
+"""Who is deleted first when there are too many pods."""
 
 import pytest
 from tests.unit.job_performer import Performer

@@ -1,4 +1,4 @@
-"""Suspend and resume beyond the table's rows (job-semantics 8)."""
+"""Suspend and resume beyond the rows of `test_job_cases.py` (KEP-2232)."""
 
 from msgspec.structs import replace
 from tests.unit.job_case import done, order_of_writes

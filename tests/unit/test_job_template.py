@@ -1,4 +1,4 @@
-"""The pods a Job makes (job-semantics 1.3)."""
+"""The pods a Job makes: names, labels, annotations, finalizer, and what they share."""
 
 from msgspec.structs import replace
 from tests.unit.job_performer import JOB_UID, Performer

@@ -1,4 +1,4 @@
-"""Exactly-once counting: the cap of a sync, full lists, crashes between writes (job-semantics 2.4 to 2.7)."""
+"""Exactly-once counting: the cap of a sync, full lists, crashes between writes (KEP-2307)."""
 
 from msgspec.structs import replace
 from tests.unit.job_case import done, order_of_writes, published, uids
@@ -77,7 +77,7 @@ def test_indexed_results_are_released_in_the_order_of_their_indexes_those_withou
 
 
 def test_a_crash_after_the_first_write_counts_nothing_twice() -> None:
-    """The second write was never made; a controller that lost everything takes over (job-semantics 2.7)."""
+    """The second write was never made; a controller that lost everything takes over."""
     world = world_of("2S F", backoff_limit=9)
 
     def stop_before_the_releases(command: cmd.Command) -> Outcome | None:

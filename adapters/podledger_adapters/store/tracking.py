@@ -1,6 +1,6 @@
 """Takes the Job tracking finalizer off pods that no Job will ever account for, so that they can go.
 
-Upstream this is a duty of the Job controller, run beside its syncs (job-semantics 2.8). It needs no decision of a Job
+Upstream this is a duty of the Job controller, run beside its syncs (KEP-2307). It needs no decision of a Job
 and no memory, so for local clusters it lives with the store.
 """
 

@@ -1,4 +1,4 @@
-"""Back-off after failed pods: the Job's own record, and that of each index (job-semantics 6.2, 6.3)."""
+"""Back-off after failed pods: the Job's own record, and that of each index (KEP-3850)."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

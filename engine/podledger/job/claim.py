@@ -1,4 +1,4 @@
-"""Whose pods are whose: adoption of ownerless pods, letting go of pods that no longer match (job-semantics 1.2).
+"""Whose pods are whose: adoption of ownerless pods, letting go of pods that no longer match.
 
 Done before anything is counted, in every sync; a failure ends the sync.
 """

@@ -150,7 +150,7 @@ def _publish(plan: Plan) -> None:
 
 
 def _publish_settled(plan: Plan) -> None:
-    """Publish what settling changed, and only that (job-semantics 2.4 k).
+    """Publish what settling changed, and only that.
 
     What was seen of pods since the first write of this sync is the next one's, which counts their results in the same
     write: no status may show a pod neither active nor listed nor counted.

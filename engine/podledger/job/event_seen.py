@@ -158,7 +158,7 @@ class PodConditionsChanged(JobRecord, frozen=True, tag=25):
 
 
 class PodSucceeded(JobRecord, frozen=True, tag=26):
-    """The pod's phase is Succeeded. `finished_s` follows job-semantics 6.1 (first usable of four times)."""
+    """The pod's phase is Succeeded. `finished_s`: see `finish_time.py`."""
 
     pod: str
     finished_s: int

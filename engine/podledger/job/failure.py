@@ -1,4 +1,4 @@
-"""podFailurePolicy (KEP-3329): which rule a failed pod matches, and what that means for it (job-semantics 7.1)."""
+"""podFailurePolicy (KEP-3329): which rule a failed pod matches, and what that means for it."""
 
 from typing import NamedTuple
 

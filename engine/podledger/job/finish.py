@@ -1,4 +1,4 @@
-"""Whether a Job is to finish, and why: the nine ranks of job-semantics 3.1, first match wins.
+"""Whether a Job is to finish, and why: the first reason that holds, in the order in which Kubernetes asks.
 
 Once the interim condition (FailureTarget or SuccessCriteriaMet) is there it alone speaks: the outcome is fixed.
 """
@@ -36,7 +36,7 @@ class Finish(NamedTuple):
 
 
 def succeeded_total(state: JobState) -> int:
-    """Results that count as successes, those not yet written included (job-semantics 2.1)."""
+    """Results that count as successes, those not yet written included."""
     if not state.indexed:
         return state.succeeded + len(state.uncounted_succeeded) + state.tally.new_succeeded
     return state.completed.size + sum(1 for index in state.tally.new_indexes if index not in state.completed)
@@ -102,7 +102,7 @@ def _backoff_limit(state: JobState) -> int:
 
 
 def _past_restart_limit(state: JobState) -> bool:
-    """OnFailure only: restarts in place are failures too; one fewer is allowed than failed pods (job-semantics 6.4)."""
+    """OnFailure only: restarts in place are failures too; one fewer is allowed than failed pods."""
     if state.spec.template.spec.get("restartPolicy") != "OnFailure":
         return False
     limit, restarts = _backoff_limit(state), state.tally.restarts

@@ -1,4 +1,4 @@
-"""When a pod finished, for back-off: the first of four times that is usable (job-semantics 6.1)."""
+"""When a pod finished, for back-off: the first of four times that is usable, as upstream."""
 
 from podledger.api.pod import ContainerStatus, Pod
 from podledger.job.times import to_seconds

@@ -28,7 +28,7 @@ def finalizer_gone(state: JobState, event: ev.PodFinalizerGone | ev.PodReleased)
 
 
 def settle(state: JobState, pod: PodRecord) -> None:
-    """A listed uid that no longer holds its pod moves from uncounted to the counters (job-semantics 2.4 b and h)."""
+    """A listed uid that no longer holds its pod moves from uncounted to the counters (KEP-2307)."""
     if pod.uid in state.uncounted_succeeded:
         del state.uncounted_succeeded[pod.uid]
         state.succeeded += 1

@@ -1,4 +1,4 @@
-"""Indexed Jobs: which indexes the next pods take, and which failed pod keeps an index's history (job-semantics 5)."""
+"""Indexed Jobs: which indexes the next pods take, and which failed pod keeps an index's history (KEP-3850)."""
 
 from itertools import islice
 

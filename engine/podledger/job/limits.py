@@ -1,4 +1,4 @@
-"""The tunables of the rules, with upstream's defaults (job-semantics 0.3)."""
+"""The tunables of the rules, with the defaults of Kubernetes' Job controller."""
 
 from msgspec import Struct
 

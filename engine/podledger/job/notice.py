@@ -1,4 +1,4 @@
-"""The Kubernetes Events that report a Job's progress to users, made from outcomes (job-semantics 10).
+"""The Kubernetes Events that report a Job's progress to users, made from outcomes; reasons and texts are upstream's.
 
 Suspended, Resumed and UnknownCompletionMode are told by the decision itself, before the status is written. Whether an
 Event is dropped or combined with others is the recorder's business, not decided here.

@@ -148,7 +148,7 @@ def _lost(state: JobState, known: PodRecord, meta: ObjectMeta, *, matches: bool,
 
 
 def _may_adopt(state: JobState, meta: ObjectMeta, matches: bool) -> bool:
-    """Whether an ownerless pod concerns this Job at all (job-semantics 1.2)."""
+    """Whether an ownerless pod concerns this Job at all."""
     if meta.controller() is not None or state.finished or state.gone or state.deleting:
         return False
     return matches and meta.deletion_timestamp is None

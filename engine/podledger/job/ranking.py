@@ -1,4 +1,4 @@
-"""Who is deleted first when there are too many pods (job-semantics 4.2). Jobs know no pod-deletion-cost."""
+"""Who is deleted first when there are too many pods, ordered as upstream. Jobs know no pod-deletion-cost."""
 
 from heapq import nsmallest
 

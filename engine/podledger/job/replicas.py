@@ -1,4 +1,4 @@
-"""Replica management: how many pods there should be, and which to create or delete (job-semantics 4)."""
+"""Replica management: how many pods there should be, and which to create or delete."""
 
 from podledger.job import event as ev
 from podledger.job.backoff import backoff_now, index_ready_at
@@ -15,7 +15,7 @@ __all__ = ["delete_active", "manage_replicas", "resolve_calls"]
 
 
 def wanted_active(state: JobState) -> int:
-    """How many pods should be active (job-semantics 4.1); only for a Job that is not suspended."""
+    """How many pods should be active (spec.parallelism and spec.completions); only for a Job that is not suspended."""
     parallelism = 1 if state.spec.parallelism is None else state.spec.parallelism
     total = succeeded_total(state)
     if state.spec.completions is None:
@@ -52,7 +52,7 @@ def manage_replicas(plan: Plan) -> None:
 
 
 def _create_by_index(plan: Plan, missing: int) -> None:
-    """Per-index back-off: a waiting index keeps its slot, the others go ahead (job-semantics 6.3)."""
+    """Per-index back-off: a waiting index keeps its slot, the others go ahead (KEP-3850)."""
     state = plan.state
     fresh = retained_pods(state, plan.seen_order)
     waiting: list[float] = []

@@ -159,7 +159,7 @@ def _lower(counts: dict[int, int], index: int) -> None:
 
 
 def review_index(state: JobState, index: int) -> None:
-    """Whether a new pod may take an index (job-semantics 5.1), and whether its retained failed pod may be counted.
+    """Whether a new pod may take an index, and whether its retained failed pod may be counted.
 
     To be called whenever something changed that stands in an index's way.
     """

@@ -28,7 +28,7 @@ class Phase(IntEnum):
 
 
 class Standing(IntEnum):
-    """How a pod counts now (job-semantics 2.1)."""
+    """How a pod counts now: in status.active, in status.terminating, or by its result."""
 
     ACTIVE = 0
     TERMINATING = 1
@@ -36,7 +36,7 @@ class Standing(IntEnum):
 
 
 class Step(IntEnum):
-    """The steps of a sync, in the order of their writes (job-semantics 2.4)."""
+    """The steps of a sync, in the order of their writes (KEP-2307)."""
 
     CLAIM = 1
     MANAGE = 2
@@ -214,7 +214,7 @@ class JobState(Struct, kw_only=True, gc=False):
         return not self.indexed or 0 <= pod.index < (self.spec.completions or 0)
 
     def is_failed(self, pod: PodRecord) -> bool:
-        """Whether a pod is a failure now (job-semantics 2.1 «failed?»).
+        """Whether a pod is a failure now (podReplacementPolicy, KEP-3939).
 
         Phase Failed; or, where terminating pods are replaced at once, one that is being deleted and did not succeed.
         One that we deleted ourselves to finish the Job is judged by that finish, however soon it is seen to terminate.

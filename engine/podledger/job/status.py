@@ -1,4 +1,4 @@
-"""JobState -> Kubernetes status: what the next PUT of jobs/status says (job-semantics 3.2)."""
+"""JobState -> Kubernetes status: what the next PUT of jobs/status says."""
 
 from msgspec.structs import replace
 
@@ -37,7 +37,7 @@ def _completed_indexes(state: JobState) -> str:
 
 
 def _ready_refused(state: JobState) -> int:
-    """Ready pods whose delete was refused in this sync: upstream no longer calls them ready (job-semantics 3.2)."""
+    """Ready pods whose delete was refused in this sync: upstream no longer calls them ready."""
     if not state.delete_refused:
         return 0
     pods = (state.pods.get(uid) for uid in state.delete_refused)

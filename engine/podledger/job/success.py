@@ -1,4 +1,4 @@
-"""successPolicy (KEP-3998): whether the indexes completed so far are success enough (job-semantics 7.2)."""
+"""successPolicy (KEP-3998): whether the indexes completed so far are success enough."""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""Suspend and resume: the Suspended condition and the start time that goes with it (job-semantics 8)."""
+"""Suspend and resume: the Suspended condition and the start time that goes with it (KEP-2232)."""
 
 from podledger.job import event as ev
 from podledger.job.plan import Plan

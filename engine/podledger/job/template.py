@@ -1,4 +1,4 @@
-"""The pods a Job makes: a copy of its template with labels, owner, finalizer and index (job-semantics 1.3).
+"""The pods a Job makes: a copy of its template with labels, owner, finalizer and index.
 
 Pods of one Job share everything that does not differ between them: the spec, the owner references, without indexes
 the labels too. `PodTemplate` holds these shared parts; it is made once a Job and spec.

@@ -1,6 +1,6 @@
 """Exactly-once counting: which pods are judged in this sync, as what, and which may lose their finalizer.
 
-The order is the wire protocol's (KEP-2307, job-semantics 2): counted here, made visible by the PUBLISH step, released
+The order is the wire protocol's (KEP-2307): counted here, made visible by the PUBLISH step, released
 by the RELEASE step, settled by the fold once the finalizer is off. Nothing here touches the cluster.
 """
 
@@ -27,7 +27,7 @@ def settle_missing_uids(plan: Plan) -> int:
 
 
 def count_pods(plan: Plan, finish: Finish | None, settled: int) -> None:
-    """Walk the pods that may be judged or released, in list order, until a sync has its share (job-semantics 2.4).
+    """Walk the pods that may be judged or released, in list order, until a sync has its share.
 
     Successes of an Indexed Job are all counted, for their indexes are all published at once; only releases are capped.
     `settled` entries of the lists go to the counters in the same write.
@@ -87,14 +87,14 @@ def _is_new_index(state: JobState, pod: PodRecord) -> bool:
 
 
 def _may_come_off(state: JobState, pod: PodRecord, finish: Finish | None) -> bool:
-    """Whether a tracked pod's finalizer may come off now, retention apart (job-semantics 2.2)."""
+    """Whether a tracked pod's finalizer may come off now, retention apart."""
     if pod.counted or state.deleting or finish is not None:
         return True
     return pod.phase >= Phase.SUCCEEDED or state.is_failed(pod)
 
 
 def _judge(state: JobState, pod: PodRecord, finish: Finish | None, completed_now: set[int]) -> ev.PodCounted:
-    """What a pod counts as, and by which rule (job-semantics 2.3)."""
+    """What a pod counts as, and by which rule."""
     job, uid, index = state.uid, pod.uid, pod.index
     if pod.discarded:
         return ev.PodCounted(job, uid, "none", pod.discarded, index, False, False)
@@ -134,7 +134,7 @@ def _is_ignored(state: JobState, pod: PodRecord) -> bool:
 
 
 def _fails_index(state: JobState, pod: PodRecord, completed_now: set[int]) -> bool:
-    """Whether this failure fails the pod's index for good (job-semantics 5.4)."""
+    """Whether this failure fails the pod's index for good (KEP-3850)."""
     limit = state.spec.backoff_limit_per_index
     if limit is None or pod.index in completed_now or not may_fail_index(state, pod.index):
         return False
@@ -142,7 +142,7 @@ def _fails_index(state: JobState, pod: PodRecord, completed_now: set[int]) -> bo
 
 
 def sweep_pods(plan: Plan, rule: str) -> None:
-    """Release, uncounted, whatever still bears the finalizer of a Job that is finished or gone (job-semantics 2.8).
+    """Release, uncounted, whatever still bears the finalizer of a Job that is finished or gone.
 
     The books are closed: nothing is judged, for what is seen may be a late view of a pod that counted long ago. A pod
     that a replaced controller created after the end is surplus, so it is deleted as well.

@@ -171,7 +171,9 @@ def leftover_markers(path: str, text: str) -> Iterator[str]:
 
 
 # Words of how the project is made, which mean nothing to who reads it.
-FOREIGN_WORDS = re.compile(r"\b(issue #?\d+|this session|sub-?agents?|AI assistant|\w+-semantics)\b|/work/", re.IGNORECASE)
+FOREIGN_WORDS = re.compile(
+    r"\b(issue #?\d+|this session|sub-?agents?|AI assistant|\w+-semantics)\b|/work/", re.IGNORECASE
+)
 
 
 def foreign_words(path: str, text: str) -> Iterator[str]:

@@ -78,7 +78,12 @@ class Spawner:
         """End it; shims on a leash end their pods then."""
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()
-        self._process.wait(_END_TIMEOUT_S)
+        try:
+            self._process.wait(_END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            # A process of a session of its own each, the shims do not notice.
+            self._process.kill()
+            self._process.wait()
         self._stdout.close()
 
 

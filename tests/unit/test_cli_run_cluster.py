@@ -25,7 +25,8 @@ def test_pods_that_nobody_here_would_end_are_refused() -> None:
 
 @pytest.mark.parametrize(("node", "phase"), [("here", "Running"), ("", "Pending"), ("there", "Succeeded")])
 def test_ours_those_nobody_has_yet_and_those_that_ended_are_fine(node: str, phase: str) -> None:
-    require_own_pods(Path("jobs.db"), [pod_on(node, phase)], "here")
+    with pytest.raises(InputError, match="its pod a-1 runs on node away"):
+        require_own_pods(Path("jobs.db"), [pod_on(node, phase), pod_on("away", "Pending")], "here")
 
 
 @pytest.mark.parametrize("db", ["", ".", "/"])

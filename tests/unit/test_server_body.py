@@ -85,11 +85,22 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v)
+        st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(),
+        lambda v: st.lists(v) | st.dictionaries(st.text(), v),
     )
 )
 def test_json_is_read_as_it_is_written(value: object) -> None:
     assert read_json(json.dumps(value).encode()) == value
+
+
+def test_numbers_and_text_that_cannot_be_sent_again_are_made_so_as_go_does() -> None:
+    assert read_json(b"[9223372036854775807, 9223372036854775808]") == [2**63 - 1, float(2**63)]
+    assert read_json(b"1" * 50) == float("1" * 50)
+    assert read_json(rb'{"\ud800": ["\udc00x", "\ud83d\ude00"]}') == {"\ufffd": ["\ufffdx", "\U0001f600"]}
+    for huge in (b"1e999", b"-" + b"9" * 500):
+        with pytest.raises(MalformedJson, match="cannot unmarshal number"):
+            read_json(huge)
+    assert "too large" in refusal(b"a: 99999999999999999999999", YAML)
 
 
 def test_an_alias_bomb_is_refused() -> None:

@@ -259,6 +259,17 @@ def test_what_json_patches_may_cost_is_bounded() -> None:
     assert refusal(JSON_PATCH, grow).code == 422
 
 
+def test_moves_cannot_bury_a_value() -> None:
+    down: list[Json] = [{"op": "add", "path": "/metadata/annotations", "value": {}}]
+    for _ in range(400):
+        down += [
+            {"op": "add", "path": "/x", "value": {}},
+            {"op": "move", "from": "/metadata/annotations", "path": "/x/a"},
+            {"op": "move", "from": "/x", "path": "/metadata/annotations"},
+        ]
+    assert refusal(JSON_PATCH, down).code == 422
+
+
 def test_a_whole_document_replaced_by_another_kind_of_value_is_refused() -> None:
     assert refusal(JSON_PATCH, [{"op": "replace", "path": "", "value": 1}]).code == 422
 

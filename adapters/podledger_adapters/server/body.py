@@ -111,9 +111,12 @@ def _read_yaml(data: bytes) -> tuple[object, Sequence[str]]:
 
 
 def _count(value: object, left: list[int]) -> None:
+    """Refuse what is too much, or no number that can be sent."""
     left[0] -= 1
     if left[0] < 0:
         raise bad_request(f"yaml: document has more than {MAX_VALUES} values, aliases followed")
+    if isinstance(value, int | float) and not -(2**63) <= value < 2**63:
+        raise bad_request("yaml: a number is too large; put the value in quotes")
     if is_object(value):
         for item in value.values():
             _count(item, left)

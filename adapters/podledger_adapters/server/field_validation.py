@@ -11,7 +11,7 @@ from podledger.api.field_error import FieldError, go_quote, not_supported
 from podledger.api.fields import FieldReport, inspect_fields
 from podledger_adapters.server.status import bad_request, invalid, invalid_unnamed
 
-__all__ = ["FieldValidation", "checked", "checked_patch", "field_validation"]
+__all__ = ["FieldValidation", "checked", "checked_patch", "field_validation", "patch_error"]
 
 FieldValidation = Literal["Ignore", "Warn", "Strict"]
 

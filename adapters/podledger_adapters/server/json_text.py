@@ -4,9 +4,10 @@ Bounded in depth before anything recursive is built. What the values mean is `bo
 """
 
 import json
+import math
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from podledger.api.json_value import is_array, is_object
 
@@ -18,6 +19,9 @@ MAX_DEPTH: Final = 200
 STRUCTURE: Final = re.compile(r'"(?:[^"\\]|\\.)*(?:"|$)|[{}\[\]]', re.DOTALL)
 LITERALS: Final = ("true", "false", "null")
 SPACE: Final = " \t\n\r"
+SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+MAX_DIGITS: Final = 40
+"""Digits of an integer that are read; longer ones are floats anyway."""
 
 
 class MalformedJson(ValueError):
@@ -42,12 +46,12 @@ def read_json(data: bytes) -> object:
     text = data.decode("utf-8", errors="replace").removeprefix("\ufeff")
     _check_depth(text)
     try:
-        value: object = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        value: object = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_float
+        )
     except json.JSONDecodeError as error:
         raise MalformedJson(_go_message(text, error)) from None
-    except ValueError as error:  # a number of thousands of digits
-        raise MalformedJson(str(error)) from None
-    return value
+    return _readable(value) if SURROGATE.search(text) else value
 
 
 def duplicates(value: object, path: str = "") -> Sequence[str]:
@@ -73,7 +77,38 @@ def _constant(name: str) -> object:
     raise MalformedJson(f"invalid character '{name.lstrip('-')[0]}' looking for beginning of value")
 
 
+def _integer(text: str) -> int | float:
+    """As Go has it: what is no 64-bit integer is a float."""
+    if len(text) > MAX_DIGITS:
+        return _float(text)
+    number = int(text)
+    return number if -(1 << 63) <= number < 1 << 63 else float(number)
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise MalformedJson(f"json: cannot unmarshal number {text[:MAX_DIGITS]} into Go value of type float64")
+    return number
+
+
+def _readable(value: object) -> Any:
+    """A value in which halves of surrogate pairs are replaced, as Go does: they are no text that can be sent."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if is_object(value):
+        readable = {_readable(key): _readable(item) for key, item in value.items()}
+        if isinstance(value, ObjectWithDuplicates):
+            value.clear()
+            value.update(readable)
+            return value
+        return readable
+    return [_readable(item) for item in value] if is_array(value) else value
+
+
 def _check_depth(text: str) -> None:
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return
     depth = 0
     for match in STRUCTURE.finditer(text):
         first = match.group()[0]

@@ -23,7 +23,6 @@ from podledger_adapters.server.patch.json_patch import apply_operations, merge_j
 from podledger_adapters.server.patch.managed import (
     managed_fields_of_create,
     managed_fields_of_update,
-    with_settled_times,
 )
 from podledger_adapters.server.patch.strategic import merge_strategically
 from podledger_adapters.server.status import bad_request, invalid, invalid_unnamed
@@ -35,7 +34,6 @@ __all__ = [
     "check_options",
     "managed_fields_of_create",
     "managed_fields_of_update",
-    "with_settled_times",
 ]
 
 Json = dict[str, Any]

@@ -146,7 +146,9 @@ class _Apply:
         return {**document, "metadata": metadata}
 
     def _changed(self, document: Json) -> bool:
-        compared = changes(self.kind, self.live, document, self.me.subresource)
+        # What the server drops when it stores the object, such as empty maps, is no change.
+        kept, _ = inspect_fields(self.kind, document)
+        compared = changes(self.kind, self.live, kept, self.me.subresource)
         return bool(compared.added or compared.modified or compared.removed)
 
 

@@ -8,6 +8,7 @@ import msgspec
 from jsonpointer import JsonPointer, JsonPointerException
 
 from podledger.api.json_value import is_array, is_object
+from podledger_adapters.server.json_text import MAX_DEPTH
 from podledger_adapters.server.status import bad_request, invalid_patch, too_large
 
 __all__ = ["MAX_OPERATIONS", "apply_operations", "merge_json"]
@@ -56,7 +57,33 @@ def apply_operations(original: Mapping[str, Any], operations: object) -> object:
                 if copied > MAX_COPIED:
                     raise invalid_patch()
             document = jsonpatch.apply_patch(document, [operation], in_place=True)
-        except (jsonpatch.JsonPatchException, JsonPointerException, KeyError, TypeError, ValueError, IndexError):
+        except (
+            jsonpatch.JsonPatchException,
+            JsonPointerException,
+            KeyError,
+            TypeError,
+            ValueError,
+            IndexError,
+            RecursionError,
+        ):
             # The library lets some errors of Python through where a path leads into a plain value.
             raise invalid_patch() from None
+    if _deeper_than(document, MAX_DEPTH):
+        raise invalid_patch()
     return document
+
+
+def _deeper_than(document: object, limit: int) -> bool:
+    """Whether moves have put values into one another beyond a depth; nothing here recurses."""
+    level: list[object] = [document]
+    for _ in range(limit):
+        inside: list[object] = []
+        for value in level:
+            if is_object(value):
+                inside += value.values()
+            elif is_array(value):
+                inside += value
+        if not inside:
+            return False
+        level = inside
+    return True

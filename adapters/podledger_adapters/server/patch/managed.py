@@ -27,7 +27,6 @@ __all__ = [
     "managed_fields_of_update",
     "managers_of",
     "new_object",
-    "with_settled_times",
 ]
 
 Json = dict[str, Any]
@@ -137,26 +136,6 @@ def managed_fields_of_update(
     me = Manager("Update", manager, str(old.get("apiVersion", "")), subresource)
     _take(managers, me, changes(kind, old, new, subresource), now)
     return encode_managers(managers)
-
-
-def with_settled_times(old: Mapping[str, Any], new: Mapping[str, Any]) -> Json:
-    """The new document; but where it differs from the old one only in times of managedFields, with the old times.
-
-    So a write that changes nothing is seen to be none. Both are documents as they are stored.
-    """
-    if _without_times(old) != _without_times(new):
-        return dict(new)
-    metadata = {**new["metadata"], "managedFields": old["metadata"].get("managedFields", [])}
-    return {**new, "metadata": metadata}
-
-
-def _without_times(document: Mapping[str, Any]) -> Json:
-    metadata = dict(document.get("metadata", {}))
-    entries = metadata.pop("managedFields", [])
-    timeless = [{key: value for key, value in entry.items() if key != "time"} for entry in entries]
-    # The order follows the times.
-    metadata["managedFields"] = sorted(map(repr, timeless))
-    return {**document, "metadata": metadata}
 
 
 def changes(kind: str, old: Mapping[str, Any], new: Mapping[str, Any], subresource: str) -> Comparison:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from podledger.api.field_error import OMITTED, FieldError, duplicate, invalid, required
 from podledger.api.job import Job, JobStatus
 from podledger.api.validation.go_types import internal_uncounted
-from podledger.api.validation.indexes import IndexListFault, count_indexes, overlap_fault
+from podledger.api.validation.indexes import IndexListFault, count_indexes, is_in_order, overlap_fault
 from podledger.api.validation.metadata import IMMUTABLE, not_negative, validate_metadata_update
 
 __all__ = ["validate_status_update"]
@@ -190,6 +190,8 @@ def validate_index_lists(new: Job, changes: Changes) -> list[FieldError]:
 
 def unreadable(name: str, text: str, completions: int) -> list[FieldError]:
     """The fault of an index list, if it has one."""
+    if is_in_order(text, completions):
+        return []
     try:
         count_indexes(text, completions)
     except IndexListFault as fault:

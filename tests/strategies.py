@@ -16,10 +16,13 @@ from podledger.api import (
     ContainerStateTerminated,
     ContainerStateWaiting,
     ContainerStatus,
+    CronJobSpec,
+    CronJobStatus,
     Job,
     JobCondition,
     JobSpec,
     JobStatus,
+    JobTemplateSpec,
     LabelSelector,
     LabelSelectorRequirement,
     ObjectMeta,
@@ -37,9 +40,12 @@ from podledger.api import (
     SuccessPolicyRule,
     UncountedTerminatedPods,
 )
+from podledger.api.kubernetes_event import ObjectReference
 
 __all__ = [
     "containers",
+    "cronjob_specs",
+    "cronjob_statuses",
     "dns_labels",
     "job_statuses",
     "jobs",
@@ -339,3 +345,21 @@ def valid_rules(spec: Json) -> st.SearchStrategy[Json]:
         st.just({"onPodConditions": [{"type": "DisruptionTarget"}]}),
     )
     return st.tuples(st.sampled_from(actions), when).map(lambda rule: {"action": rule[0], **rule[1]})
+
+cronjob_specs = st.builds(
+    CronJobSpec,
+    schedule=texts,
+    time_zone=st.none() | texts,
+    starting_deadline_seconds=st.none() | counts,
+    concurrency_policy=st.sampled_from(("Allow", "Forbid", "Replace")),
+    suspend=st.none() | st.booleans(),
+    job_template=st.builds(JobTemplateSpec, metadata=metadata, spec=job_specs),
+    successful_jobs_history_limit=st.none() | counts,
+    failed_jobs_history_limit=st.none() | counts,
+)
+cronjob_statuses = st.builds(
+    CronJobStatus,
+    active=st.lists(st.builds(ObjectReference, kind=st.just("Job"), name=texts, uid=uids), max_size=3).map(tuple),
+    last_schedule_time=st.none() | times,
+    last_successful_time=st.none() | times,
+)

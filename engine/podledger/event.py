@@ -1,11 +1,12 @@
-"""Everything a ledger's log may hold: the events of Jobs and those of the log's own life, as one tagged union.
+"""Everything a ledger's log may hold: the events of Jobs, of CronJobs and of the log's own life, as one tagged union.
 
-Tags are pinned across the whole union. Jobs' events are in `podledger.job.event`; how events are stored is
-`podledger.log.codec`.
+Tags are pinned across the whole union. Jobs' events are in `podledger.job.event` (10 to 69), CronJobs' in
+`podledger.cron.event` (100 to 149); how events are stored is `podledger.log.codec`.
 """
 
 from msgspec import Struct
 
+from podledger.cron.event import CronEvent
 from podledger.job.event import JobEvent
 
 __all__ = [
@@ -22,7 +23,7 @@ __all__ = [
 
 
 class StreamRecord(Struct, frozen=True, array_like=True, gc=False):
-    """Base of the events that belong to no single Job."""
+    """Base of the events that belong to no single Job or CronJob."""
 
 
 class StreamStarted(StreamRecord, frozen=True, tag=1):
@@ -74,4 +75,4 @@ class Blanked(StreamRecord, frozen=True, tag=6):
 
 
 StreamEvent = StreamStarted | EpochTaken | ClusterRewound | ListGap | EventsCompacted | Blanked
-Event = StreamEvent | JobEvent
+Event = StreamEvent | JobEvent | CronEvent

@@ -10,8 +10,11 @@ from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from podledger.api.cronjob import CronJob
 from podledger.api.job import Job, JobKey
 from podledger.api.pod import Pod, PodStatus
+from podledger.cron.command import CronCommand
+from podledger.cron.outcome import CronOutcome, JobCreated
 from podledger.event import Event
 from podledger.job.command import Command
 from podledger.job.outcome import Created, Done, Failed, Outcome, Skipped, Unknown
@@ -22,10 +25,13 @@ __all__ = [
     "Clock",
     "Cluster",
     "Created",
+    "CronCluster",
+    "CronOutcome",
     "Done",
     "EventLog",
     "Failed",
     "Gone",
+    "JobCreated",
     "Kind",
     "ListBegan",
     "ListEnded",
@@ -42,7 +48,7 @@ __all__ = [
     "Unknown",
 ]
 
-Kind = Literal["Job", "Pod"]
+Kind = Literal["Job", "Pod", "CronJob"]
 
 
 # ---- Cluster: changes -----------------------------------------------------------------------------------------
@@ -57,7 +63,7 @@ class ListBegan(Struct, frozen=True, gc=False):
 class Seen(Struct, frozen=True, gc=False):
     """An object as it is: listed, added or modified."""
 
-    object: Job | Pod
+    object: Job | Pod | CronJob
 
 
 class Gone(Struct, frozen=True, gc=False):
@@ -118,6 +124,19 @@ class Cluster(Protocol):
 
     async def get_job(self, key: JobKey) -> Job | None:
         """The Job as it is now, from the source of truth and no cache; None if there is none. Raises ClusterError."""
+        ...
+
+
+@runtime_checkable
+class CronCluster(Cluster, Protocol):
+    """A cluster that holds CronJobs too: what a controller needs that runs them."""
+
+    def watch_cronjobs(self) -> AbstractAsyncContextManager[AsyncIterator[Sequence[Change]]]:
+        """List and watch CronJobs, as `watch` does Jobs and pods."""
+        ...
+
+    async def perform_cron(self, commands: Sequence[CronCommand]) -> Sequence[CronOutcome]:
+        """Make these calls, as `perform` does. A RecordCronEvent may be done later."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""The fold of a whole stream: every Job's state, the seed and the position they stand at.
+"""The fold of a whole stream: every Job's and CronJob's state, the seed and the position they stand at.
 
 Built from a snapshot and the log's tail, then kept current by every event that is handed in. It is the one place that
-routes an event to its Job; what the event means there is `podledger.job.fold`.
+routes an event to its Job; what the event means there is `podledger.job.fold`. CronJobs are `cron_states.py`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,6 +10,9 @@ from typing import get_args
 import msgspec
 
 from podledger.api.job import JobKey
+from podledger.cron.event import CronEvent, CronRecord
+from podledger.cron.state import decode_cron_state, encode_cron_state
+from podledger.cron_states import CronStates
 from podledger.errors import DamagedLog
 from podledger.event import ClusterRewound, EpochTaken, Event, EventsCompacted, StreamRecord, StreamStarted
 from podledger.job import event as ev
@@ -22,7 +25,9 @@ from podledger.job.state import JobState
 __all__ = ["Projection", "decode_projection", "encode_projection"]
 
 _MAY_END = frozenset({ev.JobGone, ev.PodGone, ev.PodReleased, ev.PodFinalizerGone, ev.PodLetGo})
-_VERSIONED = frozenset(kind for kind in get_args(ev.JobEvent) if "resource_version" in kind.__struct_fields__)
+_VERSIONED = frozenset(
+    kind for kind in get_args(ev.JobEvent | CronEvent) if "resource_version" in kind.__struct_fields__
+)
 
 
 class Projection:
@@ -39,6 +44,7 @@ class Projection:
         self.epoch = 0
         self.revision = 0
         self.states: dict[str, JobState] = {}
+        self.crons = CronStates()
         self._uids: dict[JobKey, str] = {}
         self._manual: dict[str, dict[str, None]] = {}
 
@@ -65,6 +71,9 @@ class Projection:
         if isinstance(event, StreamRecord):
             self._apply_stream(event)
             return
+        if isinstance(event, CronRecord):
+            self._apply_cron(event)
+            return
         state = self.states.get(event.job)
         if state is None:
             state = self._begin(event)
@@ -75,9 +84,19 @@ class Projection:
         elif state.gone and not state.pods and kind in _MAY_END:
             self._drop(state)
         if kind in _VERSIONED:
-            version: str = getattr(event, "resource_version", "")
-            if version.isdecimal() and (number := int(version)) > self.revision:
-                self.revision = number
+            self._note_version(event)
+
+    def _apply_cron(self, event: CronEvent) -> None:
+        if not self.crons.apply(event):
+            text = f"event {self.position} is about a CronJob that no event before it set: {type(event).__name__}"
+            raise DamagedLog(text, self.position)
+        if type(event) in _VERSIONED:
+            self._note_version(event)
+
+    def _note_version(self, event: Event) -> None:
+        version: str = getattr(event, "resource_version", "")
+        if version.isdecimal() and (number := int(version)) > self.revision:
+            self.revision = number
 
     def apply_all(self, events: Iterable[Event]) -> None:
         """Fold events in order."""
@@ -112,10 +131,12 @@ class Projection:
                 self.epoch = event.epoch
                 for state in self.states.values():
                     _forget_calls(state)
+                self.crons.taken_over()
             case ClusterRewound():
                 self.revision = int(event.listed)
                 for state in self.states.values():
                     fold_restored(state)
+                self.crons.rewound()
             case EventsCompacted():
                 self.revision = max(self.revision, event.revision)
             case _:  # gaps and blanks change nothing of a Job
@@ -138,6 +159,7 @@ class _Stored(msgspec.Struct, array_like=True):
     epoch: int
     revision: int
     states: list[bytes]
+    crons: list[bytes] = []
 
 
 _VERSION = 1
@@ -148,7 +170,9 @@ _decoder = msgspec.msgpack.Decoder(_Stored)
 def encode_projection(projection: Projection) -> bytes:
     """A snapshot's body: everything that is not derived."""
     states = [encode_state(state) for state in projection]
-    stored = _Stored(_VERSION, projection.seed, projection.position, projection.epoch, projection.revision, states)
+    crons = [encode_cron_state(state) for state in projection.crons]
+    numbers = (projection.position, projection.epoch, projection.revision)
+    stored = _Stored(_VERSION, projection.seed, *numbers, states, crons)
     return _encoder.encode(stored)
 
 
@@ -161,6 +185,7 @@ def decode_projection(body: bytes) -> Projection:
     projection.seed, projection.position = stored.seed, stored.position
     projection.epoch, projection.revision = stored.epoch, stored.revision
     projection.load(decode_state(state) for state in stored.states)
+    projection.crons.load(decode_cron_state(state) for state in stored.crons)
     return projection
 
 

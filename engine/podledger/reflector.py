@@ -3,17 +3,20 @@
 Plain bookkeeping between the Cluster port and the pure `observe`. Lists are compared with what was known. One that is
 older than that shows that the cluster was restored, if it is consistent (`ClusterRewound`); else a stale replica
 answered, and is waited for until it has caught up. How versions compare is `freshness.py`, whose a pod is
-`pod_homes.py`.
+`pod_homes.py`, whose a Job `cron_homes.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from podledger.api.cronjob import CronJob
 from podledger.api.job import Job, JobKey
 from podledger.api.pod import Pod
+from podledger.cron.event import CronEvent
+from podledger.cron_homes import CronHomes
 from podledger.event import ClusterRewound, ListGap
-from podledger.freshness import Freshness, version_of
+from podledger.freshness import KINDS, Freshness, version_of
 from podledger.job.decision import is_managed_by
 from podledger.job.event import JobDeleting, JobEvent, JobGone, JobSet, JobSpecChanged
 from podledger.job.observation import observe_job, observe_job_gone
@@ -31,33 +34,44 @@ class _Listing(Struct):
     """A list being shown. `known` is what it has to reach, `behind` whether it ended before and is catching up."""
 
     known: int
-    objects: dict[str, Job | Pod] = {}
+    objects: dict[str, Job | Pod | CronJob] = {}
     behind: bool = False
 
 
 class Reflector:
-    """Takes changes in; `controllers` are the values of spec.managedBy that are ours."""
+    """Takes changes in; `controllers` are the values of spec.managedBy that are ours.
 
-    def __init__(self, journal: Journal, controllers: frozenset[str]) -> None:
+    With `cronjobs`, Jobs are also told to the CronJobs that made them, and CronJobs have to be listed too.
+    """
+
+    def __init__(self, journal: Journal, controllers: frozenset[str], *, cronjobs: bool = False) -> None:
         self._journal, self._projection, self._controllers = journal, journal.projection, controllers
         self._freshness = Freshness(journal.projection.revision)
         self._listing: dict[Kind, _Listing] = {}
-        self._listed: dict[Kind, bool] = {"Job": False, "Pod": False}
+        self._listed: dict[Kind, bool] = dict.fromkeys(KINDS, False)
+        self._listed["CronJob"] = not cronjobs
         self._foreign: dict[str, None] = {}
         self._touched: dict[str, bool] = {}
         self._homes = PodHomes(journal.projection, self._foreign, self._report)
+        self._crons = CronHomes(journal.projection.crons, self._report_cron) if cronjobs else None
+        self._touched_crons: dict[str, None] = {}
 
     def __repr__(self) -> str:
         return f"<Reflector {self._freshness!r}, {self._homes!r}, {len(self._foreign)} foreign Jobs>"
 
     @property
     def synced(self) -> bool:
-        """Whether Jobs and pods have been listed once: before that nothing is decided."""
-        return self._listed["Job"] and self._listed["Pod"]
+        """Whether everything has been listed once: before that nothing is decided."""
+        return all(self._listed.values())
 
     def take_touched(self) -> dict[str, bool]:
         """The Jobs something happened to since the last call: True where the next sync is due at once."""
         touched, self._touched = self._touched, {}
+        return touched
+
+    def take_touched_crons(self) -> dict[str, None]:
+        """The CronJobs something happened to since the last call; their next sync is due at once."""
+        touched, self._touched_crons = self._touched_crons, {}
         return touched
 
     def created(self, state: JobState, pod: Pod) -> None:
@@ -88,9 +102,9 @@ class Reflector:
                     if not self._is_listing(change.kind, version, now):
                         self._freshness.take_list(change.kind, version)
 
-    def _seen(self, seen: Job | Pod, now: float) -> None:
+    def _seen(self, seen: Job | Pod | CronJob, now: float) -> None:
         meta = seen.metadata
-        kind: Kind = "Job" if isinstance(seen, Job) else "Pod"
+        kind: Kind = "Job" if isinstance(seen, Job) else "Pod" if isinstance(seen, Pod) else "CronJob"
         version = version_of(meta.resource_version)
         listing = self._listing.get(kind)
         if listing is not None:
@@ -99,9 +113,14 @@ class Reflector:
         elif self._freshness.deliver(kind, meta.namespace, version):
             self._observe(seen, version)
 
-    def _observe(self, seen: Job | Pod, version: int) -> None:
+    def _observe(self, seen: Job | Pod | CronJob, version: int) -> None:
         if isinstance(seen, Job):
             self._observe_job(seen, version)
+            if self._crons is not None:
+                self._crons.observe_job(seen)
+        elif isinstance(seen, CronJob):
+            if self._crons is not None:
+                self._crons.observe(seen, version)
         elif not self._freshness.is_overtaken(seen.metadata.uid, version):
             self._homes.observe(seen)
 
@@ -116,8 +135,12 @@ class Reflector:
         self._freshness.forget(gone.uid)
         if gone.kind == "Job":
             self._job_gone(gone.uid)
-        else:
+            if self._crons is not None:
+                self._crons.job_gone(gone.uid)
+        elif gone.kind == "Pod":
             self._homes.gone(gone.uid)
+        elif self._crons is not None:
+            self._crons.gone(gone.uid)
 
     def _report(self, job: str, events: Sequence[JobEvent]) -> None:
         """Fold events of a Job, which is due for that."""
@@ -125,6 +148,12 @@ class Reflector:
             self._journal.add(events)
             at_once = any(isinstance(event, _AT_ONCE) for event in events)
             self._touched[job] = at_once or self._touched.get(job, False)
+
+    def _report_cron(self, cronjob: str, events: Sequence[CronEvent]) -> None:
+        """Fold events of a CronJob, which is due for that."""
+        if events:
+            self._journal.add(events)
+            self._touched_crons[cronjob] = None
 
     # ---- lists ------------------------------------------------------------------------------------------------------
 
@@ -154,8 +183,10 @@ class Reflector:
             if isinstance(seen, Job):
                 state = self._projection.states.get(meta.uid)
                 known = 0 if state is None else version_of(state.resource_version)
-            else:
+            elif isinstance(seen, Pod):
                 known = max(self._homes.known_version(seen), self._freshness.written(meta.uid))
+            else:
+                known = 0 if self._crons is None else self._crons.known_version(seen)
             if 0 < version_of(meta.resource_version) < known <= version:
                 return known
         return 0
@@ -179,6 +210,9 @@ class Reflector:
             self._observe(seen, version_of(seen.metadata.resource_version))
         if kind == "Job":
             self._drop_unlisted_jobs(listed, version)
+        elif kind == "CronJob":
+            if self._crons is not None:
+                self._crons.drop_unlisted(listed, version)
         else:
             # What we wrote after the list was made cannot be in it.
             self._homes.drop_unlisted(
@@ -190,7 +224,9 @@ class Reflector:
         if self.synced:
             self._homes.settle()
 
-    def _drop_unlisted_jobs(self, listed: dict[str, Job | Pod], version: int) -> None:
+    def _drop_unlisted_jobs(self, listed: Mapping[str, object], version: int) -> None:
+        if self._crons is not None:
+            self._crons.drop_unlisted_jobs(listed, version)
         for uid in [uid for uid in self._foreign if uid not in listed]:
             del self._foreign[uid]
         for state in list(self._projection):

@@ -14,6 +14,10 @@ from tests.unit.job_performer import START_S, at
 from tests.unit.job_world import condition, fail_policy, job, status, success_policy
 
 from podledger import event as stream
+from podledger.api.cronjob import CronJobSpec, CronJobStatus, JobTemplateSpec
+from podledger.api.kubernetes_event import ObjectReference
+from podledger.api.meta import ObjectMeta
+from podledger.cron import event as cron
 from podledger.event import Event
 from podledger.job import event as ev
 
@@ -95,7 +99,52 @@ _STREAM: list[Event] = [
     stream.EventsCompacted(((1, 5), (9, 9)), ("job",), START_S + 0.25, 101),
     stream.Blanked(),
 ]
-SAMPLES = {type(sample).__name__: sample for sample in (*_STREAM, *_OBSERVATIONS, *_DECISIONS, *_OUTCOMES)}
+_CRON_SPEC = CronJobSpec(
+    schedule="*/5 * * * 1-5",
+    time_zone="Europe/Berlin",
+    starting_deadline_seconds=60,
+    concurrency_policy="Replace",
+    suspend=True,
+    job_template=JobTemplateSpec(metadata=ObjectMeta(labels={"app": "x"}), spec=_SPEC),
+    successful_jobs_history_limit=2,
+    failed_jobs_history_limit=1,
+)
+_CRON_STATUS = CronJobStatus(
+    active=(
+        ObjectReference(
+            kind="Job", namespace="default", name="cron-7", uid="run", api_version="batch/v1", resource_version="9"
+        ),
+    ),
+    last_schedule_time=at(START_S),
+    last_successful_time=at(START_S),
+)
+_CRON: list[Event] = [
+    cron.CronJobSet("cron", "default", "name", "7", 1, START_S, _CRON_SPEC, _CRON_STATUS),
+    cron.CronJobSpecChanged("cron", "8", 2, _CRON_SPEC),
+    cron.CronJobUpdated("cron", "9"),
+    cron.CronJobStatusSeen("cron", "10", _CRON_STATUS),
+    cron.CronJobDeleting("cron", "11", START_S),
+    cron.CronJobGone("cron"),
+    cron.RunSeen("cron", "run", "name-7", True, "12"),
+    cron.RunStarted("cron", "run", START_S),
+    cron.RunFinished("cron", "run", "Complete", START_S),
+    cron.RunGone("cron", "run"),
+    cron.CronSyncDecided("cron", True, 2, START_S + 0.5, 99, 1, START_S + 0.25, START_S, 3),
+    cron.ScheduleFired("cron", START_S, "name-7", 0.5, "due"),
+    cron.SlotsMissed("cron", START_S, START_S + 60, 2, True, "only the latest missed slot is started"),
+    cron.SlotSkipped("cron", START_S, "concurrencyPolicy Forbid: a run is active", True),
+    cron.ScheduleRefused("cron", "InvalidSchedule", "why"),
+    cron.RunDeleteIntended("cron", "run", "failedJobsHistoryLimit"),
+    cron.RunSettled("cron", "run", "finished: Complete"),
+    cron.LastSuccessSet("cron", START_S),
+    cron.CronStatusIntended("cron", "13", _CRON_STATUS),
+    cron.RunCreated("cron", "run", "name-7", START_S, "14", True),
+    cron.RunDeleted("cron", "run"),
+    cron.RunMissing("cron", "run"),
+    cron.CronStatusPublished("cron", "15"),
+    cron.CronCallFailed("cron", "create", "name-7", 403, "Forbidden", "exceeded quota", True),
+]
+SAMPLES = {type(sample).__name__: sample for sample in (*_STREAM, *_OBSERVATIONS, *_DECISIONS, *_OUTCOMES, *_CRON)}
 """Every field has another value than its default, so that one that moved is seen."""
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.log_events import append_all, life_of_job, make_ledger, stored_rows
 
 from podledger.errors import LedgerLocked
+from podledger.cron.event import CronRecord
 from podledger.event import Blanked, Event, EventsCompacted, StreamRecord, StreamStarted
 from podledger.job.event import JobMissing, JobUpdated, PodCreated, PodGone
 from podledger.job.snapshot import encode_state
@@ -40,7 +41,7 @@ async def test_only_events_of_deleted_jobs_are_blanked_and_positions_stay(tmp_pa
     assert done.streams == (CompactedStream("main", 1, len(over)),)
     after = await all_events(path)
     assert [new for new in after[: len(before)] if new != Blanked()] == [
-        event for event in before if isinstance(event, StreamRecord) or event.job != "over"
+        event for event in before if isinstance(event, StreamRecord | CronRecord) or event.job != "over"
     ]
     (record,) = after[len(before) :]
     assert isinstance(record, EventsCompacted)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests import strategies
 from tests.unit.stored_events import DATA, SAMPLES
 
+from podledger.api.cronjob import CronJobSpec, CronJobStatus
 from podledger.api.job import JobSpec, JobStatus
 from podledger.event import Event
 
@@ -25,6 +26,11 @@ TAGS = {
     "BackoffSet": 45, "ConditionDecided": 46, "StartTimeSet": 47, "StatusIntended": 48, "AdoptIntended": 49,
     "LetGoIntended": 50, "PodRetained": 51, "UidSettled": 52,
     "CallFailed": 60, "DeleteAccepted": 61, "PodReleased": 62, "StatusPublished": 63, "PodAdopted": 64, "PodLetGo": 65,
+    "CronJobSet": 100, "CronJobSpecChanged": 101, "CronJobUpdated": 102, "CronJobStatusSeen": 103,
+    "CronJobDeleting": 104, "CronJobGone": 105, "RunSeen": 110, "RunStarted": 111, "RunFinished": 112, "RunGone": 113,
+    "CronSyncDecided": 120, "ScheduleFired": 121, "SlotsMissed": 122, "SlotSkipped": 123, "ScheduleRefused": 124,
+    "RunDeleteIntended": 125, "RunSettled": 126, "LastSuccessSet": 127, "CronStatusIntended": 128,
+    "RunCreated": 140, "RunDeleted": 141, "RunMissing": 142, "CronStatusPublished": 143, "CronCallFailed": 144,
 }  # fmt: skip
 FILES = sorted(DATA.glob("events-*.msgpack"))
 decode = msgspec.msgpack.Decoder(Event).decode
@@ -76,6 +82,8 @@ def values(type_: object) -> st.SearchStrategy[object]:
         int: st.integers(-1, 2**53),
         bool: st.booleans(),
         float: st.floats(0, 4e9),
+        CronJobSpec: strategies.cronjob_specs,
+        CronJobStatus: strategies.cronjob_statuses,
         JobSpec: strategies.job_specs,
         JobStatus: strategies.job_statuses,
         dict[str, str]: strategies.label_maps,

@@ -2,7 +2,7 @@
 
 The search goes through months, days, hours and minutes in the schedule's zone. Months and days are steps on the
 calendar, hours and minutes are steps of real time, and a field that has matched is not looked at again until a larger
-one rolls over. From this follows what happens on days when clocks change (cronjob-ttl-semantics 1.1): a run in the
+one rolls over. From this follows what happens on days when clocks change: a run in the
 hour that is skipped is lost that day, one in the hour that is repeated happens twice.
 
 What was asked for is `podledger.api.cron_schedule`.

@@ -1,4 +1,4 @@
-"""Blanks the events of Jobs that are over, so that a ledger in use for long does not grow for ever. Blocking.
+"""Blanks the events of Jobs and CronJobs that are over, so that a ledger does not grow for ever. Blocking.
 
 A Job is over when the fold of the whole log no longer holds it (`podledger.projection`): it is gone from the cluster,
 and so is every pod of it. Nothing that comes later can rest on its events, so they may go: they read as `Blanked` from
@@ -16,6 +16,7 @@ from zlib import crc32
 
 from msgspec import Struct
 
+from podledger.cron.event import CronRecord
 from podledger.event import Event, EventsCompacted, StreamRecord
 from podledger.log.codec import BLANK, StoredBatch, decode_batch, join_body, split_body
 from podledger.log.file import check_file, connect_writer, translated
@@ -106,15 +107,22 @@ def _compact_stream(connection: sqlite3.Connection, heads: dict[str, Head], name
 
 
 def _fold(connection: sqlite3.Connection, name: str) -> tuple[Projection, dict[str, None]]:
-    """The fold of the stream, and the uids of the Jobs it came to know and no longer holds, oldest first."""
+    """The fold of the stream, and the uids of Jobs and CronJobs it knew and no longer holds, oldest first."""
     projection = Projection()
     seen: dict[str, None] = {}
     for row in _rows(connection, name):
         for event in decode_batch(row).events:
             projection.apply(event)
-            if not isinstance(event, StreamRecord):
-                seen.setdefault(event.job)
-    return projection, {job: None for job in seen if job not in projection.states}
+            if (uid := _uid(event)) is not None:
+                seen.setdefault(uid)
+    return projection, {uid: None for uid in seen if uid not in projection.states and uid not in projection.crons}
+
+
+def _uid(event: Event) -> str | None:
+    """Of which Job or CronJob an event is; None for those of the stream itself."""
+    if isinstance(event, StreamRecord):
+        return None
+    return event.cronjob if isinstance(event, CronRecord) else event.job
 
 
 def _blank_row(connection: sqlite3.Connection, row: StoredBatch, over: dict[str, None], blanked: Ranges) -> None:
@@ -122,7 +130,7 @@ def _blank_row(connection: sqlite3.Connection, row: StoredBatch, over: dict[str,
     parts = split_body(row)
     changed = False
     for offset, event in enumerate(decode_batch(row).events):
-        if not isinstance(event, StreamRecord) and event.job in over:
+        if _uid(event) in over:
             parts[offset] = BLANK
             blanked.add(row.first + offset, row.first + offset)
             changed = True

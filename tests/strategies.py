@@ -353,7 +353,7 @@ cronjob_specs = st.builds(
     starting_deadline_seconds=st.none() | counts,
     concurrency_policy=st.sampled_from(("Allow", "Forbid", "Replace")),
     suspend=st.none() | st.booleans(),
-    job_template=st.builds(JobTemplateSpec, metadata=metadata, spec=job_specs),
+    job_template=st.builds(JobTemplateSpec, metadata=metadata(texts), spec=job_specs),
     successful_jobs_history_limit=st.none() | counts,
     failed_jobs_history_limit=st.none() | counts,
 )

@@ -1,0 +1,124 @@
+"""What is asked of a server before anything else: is it Kubernetes, which version, which cluster, what may we do."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from podledger.api.namespace import Namespace
+from podledger.errors import ClusterError
+from podledger_adapters.kubernetes.client import Answer, ApiClient
+from podledger_adapters.kubernetes.request import get_namespace, get_version, review_access
+
+__all__ = ["Permission", "ServerVersion", "cluster_id", "missing_permissions", "read_version"]
+
+MANAGED_BY: Final = (1, 32)
+"""From here on spec.managedBy is honoured without a feature gate (KEP-4368)."""
+STREAMING_LISTS: Final = (1, 34)
+"""From here on streaming lists are on by default (KEP-3157)."""
+
+
+class ServerVersion(NamedTuple):
+    """A server's version: `text` as it says it."""
+
+    major: int
+    minor: int
+    text: str
+
+    @property
+    def honours_managed_by(self) -> bool:
+        """Whether its own Job controller leaves Jobs alone that name another one."""
+        return (self.major, self.minor) >= MANAGED_BY
+
+    @property
+    def streams_lists(self) -> bool:
+        """Whether a list may be asked for as the beginning of a watch."""
+        return (self.major, self.minor) >= STREAMING_LISTS
+
+
+class Permission(NamedTuple):
+    """A right, as RBAC names it."""
+
+    verb: str
+    group: str
+    resource: str
+    subresource: str = ""
+
+    @property
+    def rule(self) -> str:
+        """The line of a Role or ClusterRole that grants it."""
+        resource = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+        return f'{{apiGroups: ["{self.group}"], resources: ["{resource}"], verbs: ["{self.verb}"]}}'
+
+
+class _Version(Struct):
+    major: str
+    minor: str
+    git_version: str = msgspec.field(default="", name="gitVersion")
+
+
+class _ReviewStatus(Struct, frozen=True):
+    allowed: bool = False
+
+
+class _Review(Struct, frozen=True):
+    status: _ReviewStatus = _ReviewStatus()
+
+
+async def read_version(client: ApiClient) -> ServerVersion:
+    """The server's version. Raises ClusterError for what is no Kubernetes, or does not know us."""
+    answer = await client.send(get_version())
+    place = client.access.server
+    _check_known(answer, client)
+    if answer.code == 403:  # version is for everybody, unless somebody took that away
+        return ServerVersion(*MANAGED_BY, "unknown")
+    try:
+        if answer.code != 200:
+            raise msgspec.ValidationError(f"/version says {answer.code}")
+        found = msgspec.json.decode(answer.body, type=_Version)
+        minor = found.minor.rstrip("+")
+        return ServerVersion(int(found.major), int(minor), found.git_version)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise ClusterError(f"{place}: this is no Kubernetes API server ({error})") from error
+
+
+async def cluster_id(client: ApiClient) -> str:
+    """The uid of namespace kube-system, by which a cluster is known. Raises ClusterError."""
+    answer = await client.send(get_namespace("kube-system"))
+    _check_known(answer, client)
+    if answer.code == 403:
+        rule = '{apiGroups: [""], resources: ["namespaces"], resourceNames: ["kube-system"], verbs: ["get"]}'
+        raise ClusterError(f"{client.access.server}: may not get namespace kube-system; grant {rule}")
+    try:
+        if answer.code != 200:
+            raise msgspec.ValidationError(f"namespace kube-system: {answer.code}")
+        return msgspec.json.decode(answer.body, type=Namespace).metadata.uid
+    except msgspec.DecodeError as error:
+        raise ClusterError(f"{client.access.server}: cannot tell which cluster this is: {error}") from error
+
+
+async def missing_permissions(
+    client: ApiClient, wanted: Sequence[Permission], namespaces: Sequence[str] = ()
+) -> Sequence[tuple[Permission, str]]:
+    """Those of the permissions that we do not have, each with the namespace it is missing in ("" for all).
+
+    A server that does not answer the question is taken to permit everything. Raises CallLost.
+    """
+    missing: list[tuple[Permission, str]] = []
+    for namespace in namespaces or ("",):
+        for each in wanted:
+            answer = await client.send(review_access(each.verb, each.group, each.resource, namespace, each.subresource))
+            if answer.code >= 300:
+                return missing
+            if not msgspec.json.decode(answer.body, type=_Review).status.allowed:
+                missing.append((each, namespace))
+    return missing
+
+
+def _check_known(answer: Answer, client: ApiClient) -> None:
+    """Raises ClusterError when the server does not know who we are."""
+    if answer.code == 401:
+        access = client.access
+        why = "the credentials are not accepted (expired?)"
+        raise ClusterError(f"{access.server}: {why}; renew those of {access.source}")

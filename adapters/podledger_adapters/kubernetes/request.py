@@ -1,0 +1,250 @@
+"""Requests to an API server as values: method, path, headers' content type, body. No I/O, so tests need no server.
+
+What the answers mean is `answer.py`; sending is `client.py`. Every write names the object it means: pods by uid, a
+Job's status by resourceVersion.
+"""
+
+from typing import Any, Final, Literal
+from urllib.parse import quote, urlencode
+
+import msgspec
+from msgspec import Struct
+
+from podledger.api.document import encode_pod
+from podledger.api.job import JobKey, JobStatus
+from podledger.api.kubernetes_event import KubernetesEvent
+from podledger.api.lease import Lease
+from podledger.job.command import AdoptPod, CreatePod, DeletePod, LetGoPod, PublishStatus, ReleasePod
+from podledger.job.names import FINALIZER
+
+__all__ = [
+    "PAGE_SIZE",
+    "ApiRequest",
+    "Resource",
+    "adopt_pod",
+    "create_event",
+    "create_lease",
+    "create_pod",
+    "delete_pod",
+    "get_job",
+    "get_lease",
+    "get_namespace",
+    "get_pod",
+    "get_version",
+    "let_go_pod",
+    "list_page",
+    "publish_status",
+    "release_pod",
+    "repeat_event",
+    "review_access",
+    "streaming_list",
+    "update_lease",
+    "watch",
+]
+
+Resource = Literal["jobs", "pods"]
+
+MANAGER: Final = "fieldManager=podledger"
+PAGE_SIZE: Final = 500
+"""Objects a page of a list has at most."""
+
+JSON: Final = "application/json"
+MERGE: Final = "application/merge-patch+json"
+STRATEGIC: Final = "application/strategic-merge-patch+json"
+
+_GROUPS: Final = {"jobs": "/apis/batch/v1", "pods": "/api/v1"}
+_STATUS_FIELDS: Final = dict.fromkeys(JobStatus.__struct_encode_fields__)
+_UNCOUNTED: Final[dict[str, Any]] = {"succeeded": None, "failed": None}
+
+
+class ApiRequest(Struct, frozen=True, gc=False):
+    """One call. `path` has its query with it, both quoted as they are sent."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    path: str
+    body: bytes = b""
+    content_type: str = ""
+
+
+def _pod_path(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(name)}"
+
+
+def _job_path(key: JobKey) -> str:
+    return f"/apis/batch/v1/namespaces/{quote(key.namespace)}/jobs/{quote(key.name)}"
+
+
+# ---- commands ---------------------------------------------------------------------------------------------------
+
+
+def create_pod(command: CreatePod) -> ApiRequest:
+    """POST of the pod as it is to be."""
+    namespace = command.pod.metadata.namespace
+    return ApiRequest("POST", f"/api/v1/namespaces/{quote(namespace)}/pods?{MANAGER}", encode_pod(command.pod), JSON)
+
+
+def release_pod(command: ReleasePod | DeletePod) -> ApiRequest:
+    """Take the tracking finalizer off; other finalizers stay, and nothing is written if it is off already."""
+    metadata = {"uid": command.uid, "$deleteFromPrimitiveList/finalizers": [FINALIZER]}
+    return _patch_pod(command.namespace, command.name, metadata)
+
+
+def delete_pod(command: DeletePod) -> ApiRequest:
+    """DELETE of this very pod, with its own grace period."""
+    body = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": command.uid}}
+    return ApiRequest("DELETE", _pod_path(command.namespace, command.name), msgspec.json.encode(body), JSON)
+
+
+def adopt_pod(command: AdoptPod) -> ApiRequest:
+    """Put owner reference and finalizer on, in one write. A second controller is refused by the server."""
+    reference = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": command.key.name,
+        "uid": command.job,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    metadata = {"uid": command.uid, "ownerReferences": [reference], "finalizers": [FINALIZER]}
+    return _patch_pod(command.key.namespace, command.name, metadata)
+
+
+def let_go_pod(command: LetGoPod) -> ApiRequest:
+    """Take our owner reference and the finalizer off, in one write."""
+    metadata = {
+        "uid": command.uid,
+        "ownerReferences": [{"$patch": "delete", "uid": command.job}],
+        "$deleteFromPrimitiveList/finalizers": [FINALIZER],
+    }
+    return _patch_pod(command.namespace, command.name, metadata)
+
+
+def publish_status(command: PublishStatus) -> ApiRequest:
+    """Write the whole status on top of exactly one resourceVersion, and nothing else.
+
+    A merge patch rather than a PUT: a PUT would have to carry the Job's metadata, which it writes too. Fields of the
+    status that this release does not know stay as they are; those it knows and that are unset become null.
+    """
+    status: dict[str, Any] = {**_STATUS_FIELDS, **msgspec.to_builtins(command.status)}
+    if status["uncountedTerminatedPods"] is not None:
+        status["uncountedTerminatedPods"] = _UNCOUNTED | status["uncountedTerminatedPods"]
+    document = {"metadata": {"resourceVersion": command.resource_version, "uid": command.job}, "status": status}
+    return ApiRequest("PATCH", f"{_job_path(command.key)}/status?{MANAGER}", msgspec.json.encode(document), MERGE)
+
+
+def _patch_pod(namespace: str, name: str, metadata: dict[str, Any]) -> ApiRequest:
+    body = msgspec.json.encode({"metadata": metadata})
+    return ApiRequest("PATCH", f"{_pod_path(namespace, name)}?{MANAGER}", body, STRATEGIC)
+
+
+# ---- Kubernetes Events, leases, permissions -----------------------------------------------------------------------
+
+
+def create_event(event: KubernetesEvent) -> ApiRequest:
+    """POST of a Kubernetes Event."""
+    body = {"kind": "Event", "apiVersion": "v1", **msgspec.to_builtins(event)}
+    path = f"/api/v1/namespaces/{quote(event.metadata.namespace)}/events?{MANAGER}"
+    return ApiRequest("POST", path, msgspec.json.encode(body), JSON)
+
+
+def repeat_event(event: KubernetesEvent) -> ApiRequest:
+    """Count a repeat on a Kubernetes Event that was created before."""
+    body = {"count": event.count, "lastTimestamp": event.last_timestamp, "message": event.message}
+    metadata = event.metadata
+    path = f"/api/v1/namespaces/{quote(metadata.namespace)}/events/{quote(metadata.name)}?{MANAGER}"
+    return ApiRequest("PATCH", path, msgspec.json.encode(body), MERGE)
+
+
+def _leases(namespace: str) -> str:
+    return f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace)}/leases"
+
+
+def get_lease(namespace: str, name: str) -> ApiRequest:
+    """GET of a Lease."""
+    return ApiRequest("GET", f"{_leases(namespace)}/{quote(name)}")
+
+
+def create_lease(lease: Lease) -> ApiRequest:
+    """POST of a Lease that is not there yet."""
+    return ApiRequest("POST", f"{_leases(lease.metadata.namespace)}?{MANAGER}", _lease_body(lease), JSON)
+
+
+def update_lease(lease: Lease) -> ApiRequest:
+    """PUT of a Lease on top of the resourceVersion it was read with."""
+    path = f"{_leases(lease.metadata.namespace)}/{quote(lease.metadata.name)}?{MANAGER}"
+    return ApiRequest("PUT", path, _lease_body(lease), JSON)
+
+
+def _lease_body(lease: Lease) -> bytes:
+    return msgspec.json.encode({"kind": "Lease", "apiVersion": "coordination.k8s.io/v1", **msgspec.to_builtins(lease)})
+
+
+def review_access(verb: str, group: str, resource: str, namespace: str, subresource: str = "") -> ApiRequest:
+    """Ask whether we may do this (SelfSubjectAccessReview)."""
+    attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+    if subresource:
+        attributes["subresource"] = subresource
+    body = {
+        "kind": "SelfSubjectAccessReview",
+        "apiVersion": "authorization.k8s.io/v1",
+        "spec": {"resourceAttributes": attributes},
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    return ApiRequest("POST", path, msgspec.json.encode(body), JSON)
+
+
+# ---- reading ------------------------------------------------------------------------------------------------------
+
+
+def get_version() -> ApiRequest:
+    """GET of what the server says about itself."""
+    return ApiRequest("GET", "/version")
+
+
+def get_namespace(name: str) -> ApiRequest:
+    """GET of a namespace."""
+    return ApiRequest("GET", f"/api/v1/namespaces/{quote(name)}")
+
+
+def get_job(key: JobKey) -> ApiRequest:
+    """GET of a Job, from the source of truth: without a resourceVersion no cache may answer."""
+    return ApiRequest("GET", _job_path(key))
+
+
+def get_pod(namespace: str, name: str) -> ApiRequest:
+    """GET of a pod, likewise."""
+    return ApiRequest("GET", _pod_path(namespace, name))
+
+
+def _collection(resource: Resource, namespace: str) -> str:
+    place = f"/namespaces/{quote(namespace)}" if namespace else ""
+    return f"{_GROUPS[resource]}{place}/{resource}"
+
+
+def list_page(resource: Resource, namespace: str, token: str = "") -> ApiRequest:
+    """A page of a consistent list of a namespace ("" for all); `token` continues one."""
+    query = {"limit": str(PAGE_SIZE)} | ({"continue": token} if token else {})
+    return ApiRequest("GET", f"{_collection(resource, namespace)}?{urlencode(query)}")
+
+
+def streaming_list(resource: Resource, namespace: str, timeout_s: int) -> ApiRequest:
+    """A watch that begins with a consistent list; a bookmark marks its end (KEP-3157)."""
+    query = {
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "sendInitialEvents": "true",
+        "resourceVersionMatch": "NotOlderThan",
+        "timeoutSeconds": str(timeout_s),
+    }
+    return ApiRequest("GET", f"{_collection(resource, namespace)}?{urlencode(query)}")
+
+
+def watch(resource: Resource, namespace: str, revision: str, timeout_s: int) -> ApiRequest:
+    """A watch of what happened after a revision."""
+    query = {
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "resourceVersion": revision,
+        "timeoutSeconds": str(timeout_s),
+    }
+    return ApiRequest("GET", f"{_collection(resource, namespace)}?{urlencode(query)}")

@@ -16,6 +16,7 @@ from podledger.cron_states import CronStates
 from podledger.errors import DamagedLog
 from podledger.event import ClusterRewound, EpochTaken, Event, EventsCompacted, StreamRecord, StreamStarted
 from podledger.job import event as ev
+from podledger.job.event_seen import JobRecord
 from podledger.job.fold import fold
 from podledger.job.fold_ends import abandon_sync, discard
 from podledger.job.fold_restored import fold_restored
@@ -68,11 +69,11 @@ class Projection:
     def apply(self, event: Event) -> None:
         """Fold one event; the position grows by one. Raises DamagedLog for an event of a Job that was never set."""
         self.position += 1
-        if isinstance(event, StreamRecord):
-            self._apply_stream(event)
-            return
-        if isinstance(event, CronRecord):
-            self._apply_cron(event)
+        if not isinstance(event, JobRecord):  # asked once: nearly all events are of Jobs
+            if isinstance(event, CronRecord):
+                self._apply_cron(event)
+            else:
+                self._apply_stream(event)
             return
         state = self.states.get(event.job)
         if state is None:

@@ -52,7 +52,7 @@ def _walk(state: JobState, now: float, position: int, limits: Limits, first: int
         if step < first:
             continue
         take(plan)
-        if not plan.empty:
+        if plan.events or plan.commands:
             return _decision(plan, step, position, starts=starts)
     if steps is _SYNC:
         _set_timers(plan, acted=not starts)

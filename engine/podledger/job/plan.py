@@ -44,11 +44,6 @@ class Plan:
         self.wake_at: float | None = None
         self.wait = ""
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing was decided."""
-        return not self.events and not self.commands
-
     def wake(self, at: float, reason: str) -> None:
         """Look again at this time; the earliest request stands."""
         if self.wake_at is None or at < self.wake_at:

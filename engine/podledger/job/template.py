@@ -45,10 +45,12 @@ class PodTemplate:
         self.annotations = dict(meta.annotations)
         self.finalizers = tuple(dict.fromkeys((*meta.finalizers, FINALIZER)))
         self.owners = (owner_reference(job, name),)
-        spec = dict(template.spec)
-        self.hostname = str(spec.pop("hostname", ""))
-        node_name = str(spec.pop("nodeName", ""))
+        spec: Mapping[str, Any] = template.spec
+        self.hostname, node_name = str(spec.get("hostname", "")), str(spec.get("nodeName", ""))
+        if "hostname" in spec or "nodeName" in spec:
+            spec = {name: value for name, value in spec.items() if name not in ("hostname", "nodeName")}
         if indexed:
+            spec = dict(spec)
             for containers in ("initContainers", "containers"):
                 if containers in spec:
                     spec[containers] = [_with_index(container) for container in spec[containers]]

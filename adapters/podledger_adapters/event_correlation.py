@@ -8,18 +8,19 @@ Events is left to whoever holds them: the local store, or a real API server's cl
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
 
 from podledger.api.job import JobKey
 from podledger.api.kubernetes_event import EventSource, KubernetesEvent, ObjectReference
 from podledger.api.meta import ObjectMeta
+from podledger.cron.command import RecordCronEvent
 from podledger.job.command import RecordEvent
 
-__all__ = ["EventCorrelator", "Told"]
+__all__ = ["About", "EventCommand", "EventCorrelator", "Told"]
 
-COMPONENT = "job-controller"
+EventCommand = RecordEvent | RecordCronEvent
 
 SIMILAR_LIMIT = 10
 """From this many differing messages on, within SIMILAR_INTERVAL_S of one another, one folded Event stands for all."""
@@ -54,6 +55,21 @@ class _Memory(OrderedDict[K, V], Generic[K, V]):
         return value
 
 
+class About(NamedTuple):
+    """What an Event is about, a Job or a CronJob by its uid, and which controller tells it."""
+
+    kind: Literal["Job", "CronJob"]
+    uid: str
+    component: str
+
+    @classmethod
+    def of(cls, command: EventCommand) -> "About":
+        """What a command's Event is about."""
+        if isinstance(command, RecordEvent):
+            return cls("Job", command.job, "job-controller")
+        return cls("CronJob", command.cronjob, "cronjob-controller")
+
+
 class _Similar(Struct, gc=False):
     """Messages seen of one kind of Event about one object."""
 
@@ -79,7 +95,7 @@ class _Bucket(Struct, gc=False):
 class Told(Struct):
     """An Event to be written: created under `name`, or counted there when it was before (`count` above 1)."""
 
-    command: RecordEvent
+    command: EventCommand
     name: str
     count: int
     first: datetime
@@ -87,27 +103,27 @@ class Told(Struct):
     message: str
 
     def event(self, resource_version: str = "") -> KubernetesEvent:
-        """The Event as an object; `resource_version` is the Job's, where it is known."""
-        key = self.command.key
-        about = ObjectReference(
-            kind="Job",
+        """The Event as an object; `resource_version` is that of the object it is about, where it is known."""
+        key, about = self.command.key, About.of(self.command)
+        reference = ObjectReference(
+            kind=about.kind,
             namespace=key.namespace,
             name=key.name,
-            uid=self.command.job,
+            uid=about.uid,
             api_version="batch/v1",
             resource_version=resource_version,
         )
         return KubernetesEvent(
             metadata=ObjectMeta(namespace=key.namespace, name=self.name),
-            involved_object=about,
+            involved_object=reference,
             reason=self.command.reason,
             message=self.message,
-            source=EventSource(component=COMPONENT),
+            source=EventSource(component=about.component),
             first_timestamp=self.first,
             last_timestamp=self.last,
             count=self.count,
             type=self.command.type,
-            reporting_component=COMPONENT,
+            reporting_component=about.component,
         )
 
 
@@ -120,7 +136,10 @@ class _Written(Struct):
 
 
 class EventCorrelator:
-    """Decides what becomes of each `RecordEvent`. `is_taken` says whether an Event of that name is there already."""
+    """Decides what becomes of each command to record an Event.
+
+    `is_taken` says whether an Event of that name is there already.
+    """
 
     def __init__(self, is_taken: Callable[[str, str], bool] = lambda namespace, name: False) -> None:
         self._is_taken = is_taken
@@ -129,9 +148,10 @@ class EventCorrelator:
         self._buckets: _Memory[tuple[str, str], _Bucket] = _Memory()
         self._last_ns = 0
 
-    def correlate(self, command: RecordEvent, now: float, stamp: datetime) -> Told | None:
+    def correlate(self, command: EventCommand, now: float, stamp: datetime) -> Told | None:
         """What is to be written; None for an Event that is dropped. `now` in Unix seconds, `stamp` in whole ones."""
-        kind = (command.job, command.type, command.reason)
+        uid = About.of(command).uid
+        kind = (uid, command.type, command.reason)
         message = self._folded(kind, command.message, now)
         # A folded Event stands for every message of its kind.
         key = (*kind, "") if message != command.message else (*kind, message)
@@ -140,7 +160,7 @@ class EventCorrelator:
             written = self._written.remember(key, _Written(self._free_name(command.key, now), 1, stamp))
         else:
             written.count += 1
-        bucket_key = (command.job, command.type)
+        bucket_key = (uid, command.type)
         bucket = self._buckets.recall(bucket_key) or self._buckets.remember(bucket_key, _Bucket(now))
         if not bucket.take(now):
             return None

@@ -1,25 +1,27 @@
 """A cluster inside this process: the object store, somebody who runs its pods, and its housekeeping.
 
-`LocalCluster` is `podledger.ports.Cluster` for the controller and a small client for users. What a call does to the
-store is `store/perform.py`; how pods are run is `nodes/`.
+`LocalCluster` is `podledger.ports.CronCluster` for the controller and a small client for users. What a call does to the
+store is `store/perform.py` and `store/perform_cron.py`; how pods are run is `nodes/`.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import anyio
 from msgspec.structs import replace
 
+from podledger.api.cronjob import CronJob, CronJobSpec
 from podledger.api.job import Job, JobKey, JobSpec
 from podledger.api.kubernetes_event import KubernetesEvent
 from podledger.api.pod import Pod
 from podledger.background import Background
 from podledger.clock import VirtualClock
+from podledger.cron.command import CronCommand
 from podledger.errors import ClusterError
 from podledger.job.command import Command
-from podledger.ports import Change, Clock, Node, Outcome, Unknown
+from podledger.ports import Change, Clock, CronOutcome, Node, Outcome, Unknown
 from podledger_adapters.nodes.behaviour import Behaviour
 from podledger_adapters.nodes.container_log import container_of, run_of
 from podledger_adapters.nodes.kubelet import Kubelet
@@ -36,10 +38,13 @@ from podledger_adapters.store.kinds import RESOURCES, Propagation
 from podledger_adapters.store.list_watch import list_and_watch
 from podledger_adapters.store.namespaces import NamespaceController
 from podledger_adapters.store.perform import perform
+from podledger_adapters.store.perform_cron import perform_cron
 from podledger_adapters.store.pod_garbage import PodGarbageCollector
 from podledger_adapters.store.tracking import TrackingCleanup
 
 __all__ = ["KEEPERS", "LocalCluster"]
+
+T = TypeVar("T", Job, CronJob)
 
 KEEPERS: Final[Mapping[str, Callable[[ObjectStore], Keeper]]] = {
     "gc": GarbageCollector,
@@ -166,6 +171,24 @@ class LocalCluster:
             return [Unknown(str(error))] * len(outcomes)
         return outcomes
 
+    @asynccontextmanager
+    async def watch_cronjobs(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
+        """List and watch CronJobs, as `watch` does Jobs and pods."""
+        self._background.check()
+        async with aclosing(list_and_watch(self.store, (CronJob,))) as changes:
+            yield changes
+
+    async def perform_cron(self, commands: Sequence[CronCommand]) -> Sequence[CronOutcome]:
+        """Make these calls, in order; see `store/perform_cron.py`. Raises ClusterError when the cluster stopped."""
+        self._background.check()
+        with self.store.batch() as batch:
+            outcomes = [perform_cron(self.store, self._recorder, batch, command) for command in commands]
+        try:
+            await batch.durable()
+        except StoreUnavailable as error:
+            return [Unknown(str(error))] * len(outcomes)
+        return outcomes
+
     async def get_job(self, key: JobKey) -> Job | None:
         """The Job as it is now."""
         self._background.check()
@@ -175,16 +198,16 @@ class LocalCluster:
 
     # ---- for users ---------------------------------------------------------------------------------------------
 
-    async def submit(self, job: Job) -> Job:
-        """Create a Job, by default in namespace `default`; the Job as stored.
+    async def submit(self, new: T) -> T:
+        """Create a Job or CronJob, by default in namespace `default`; the object as stored.
 
         Raises InvalidObject with everything that is wrong, ApiError (AlreadyExists).
         """
         self._background.check()
-        if not job.metadata.namespace:
-            job = replace(job, metadata=replace(job.metadata, namespace="default"))
+        if not new.metadata.namespace:
+            new = replace(new, metadata=replace(new.metadata, namespace="default"))
         with self.store.batch() as batch:
-            created = batch.create(job)
+            created = batch.create(new)
         await batch.durable()
         return created
 
@@ -205,6 +228,28 @@ class LocalCluster:
         with self.store.batch() as batch:
             batch.delete(Job, key, DeleteOptions(propagation=propagation))
         await batch.durable()
+
+    async def update_cronjob_spec(self, key: JobKey, change: Callable[[CronJobSpec], CronJobSpec]) -> CronJob:
+        """As `update_job_spec`, for a CronJob: everything in its spec may change."""
+        self._background.check()
+        with self.store.batch() as batch:
+            updated = batch.modify(CronJob, key, lambda cronjob: replace(cronjob, spec=change(cronjob.spec)))
+        await batch.durable()
+        return updated
+
+    async def delete_cronjob(self, key: JobKey, *, propagation: Propagation = "Background") -> None:
+        """Delete a CronJob: with its Jobs, or without (Orphan). Raises ApiError."""
+        self._background.check()
+        with self.store.batch() as batch:
+            batch.delete(CronJob, key, DeleteOptions(propagation=propagation))
+        await batch.durable()
+
+    async def list_cronjobs(self, namespace: str | None = None) -> Sequence[CronJob]:
+        """The CronJobs of a namespace, by default of all, by namespace and name."""
+        self._background.check()
+        cronjobs = self.store.table(CronJob).sorted(namespace)
+        await self.store.durable()
+        return cronjobs
 
     async def list_jobs(self, namespace: str | None = None) -> Sequence[Job]:
         """The Jobs of a namespace, by default of all, by namespace and name."""

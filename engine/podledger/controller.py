@@ -21,19 +21,23 @@ from msgspec import Struct
 from podledger.api.job import JobKey, JobStatus
 from podledger.background import Background
 from podledger.clock import RealClock
+from podledger.cron.state import CronState
+from podledger.cron_sync import CronSyncer
 from podledger.errors import ClusterError, ControllerStopped
 from podledger.event import Event
 from podledger.job.limits import Limits
 from podledger.job.names import JOB_CONTROLLER, PODLEDGER_CONTROLLER
 from podledger.job.state import JobState
 from podledger.journal import Journal, open_journal, put_snapshot
-from podledger.ports import Clock, Cluster, EventLog, LogBatch
+from podledger.ports import Change, Clock, Cluster, CronCluster, EventLog, LogBatch
 from podledger.reflector import Reflector
 from podledger.schedule import Schedule
 from podledger.sync import Syncer
 from podledger.waiting import Waiters, wait_at_most
 
 __all__ = ["Controller", "ControllerOptions"]
+
+Watch = Callable[[], AbstractAsyncContextManager[AsyncIterator[Sequence[Change]]]]
 
 
 class ControllerOptions(Struct, frozen=True):
@@ -42,7 +46,8 @@ class ControllerOptions(Struct, frozen=True):
     `sync_batch_period_s`: between an observation of a pod or status and the next sync of its Job (upstream: 1 s; 0
     starts at once and takes all that has arrived). `concurrent_syncs`: syncs under way at once; `jobs_per_sync`: Jobs
     that share one. `managed_by`: the values of spec.managedBy that are ours; none names the built-in controller.
-    `snapshot_events`: events between snapshots, 0 for none. `limits`: the tunables of the rules.
+    `snapshot_events`: events between snapshots, 0 for none. `limits`: the tunables of the rules. `cronjobs`: also run
+    the CronJobs; the cluster must be a `podledger.ports.CronCluster`.
     """
 
     sync_batch_period_s: float = 0.0
@@ -51,6 +56,7 @@ class ControllerOptions(Struct, frozen=True):
     managed_by: frozenset[str] = frozenset({JOB_CONTROLLER, PODLEDGER_CONTROLLER})
     snapshot_events: int = 200_000
     limits: Limits = Limits()
+    cronjobs: bool = False
 
 
 class Controller:
@@ -71,11 +77,14 @@ class Controller:
         seed: str | None = None,
         options: ControllerOptions = ControllerOptions(),  # noqa: B008  # frozen
     ) -> None:
+        if options.cronjobs and not isinstance(cluster, CronCluster):
+            raise TypeError(f"a {type(cluster).__name__} holds no CronJobs: leave ControllerOptions.cronjobs out")
         self._cluster, self._log, self._stream, self._options = cluster, log, stream, options
         self._clock = clock or RealClock()
         self._holder = holder or f"{socket.gethostname()}:{os.getpid()}"
         self._seed = seed or secrets.token_hex(8)
         self._schedule = Schedule(self._clock, options.sync_batch_period_s)
+        self._cron_schedule = Schedule(self._clock, 0.0)
         self._waiters = Waiters()
         self._listed, self._ended = anyio.Event(), anyio.Event()
         self._snapshot_at = 0
@@ -101,7 +110,7 @@ class Controller:
         await self._log.bind_cluster(await self._cluster.identity())
         self._journal = await open_journal(self._log, self._stream, self._holder, self._clock, self._seed)
         self._snapshot_at = self._journal.projection.position
-        self._reflector = Reflector(self._journal, self._options.managed_by)
+        self._reflector = Reflector(self._journal, self._options.managed_by, cronjobs=self._options.cronjobs)
         self._background.start()
         try:
             await self._listed.wait()
@@ -143,6 +152,10 @@ class Controller:
     def states(self) -> Sequence[JobState]:
         """All Jobs known, in the order in which they were first seen."""
         return () if self._journal is None else tuple(self._journal.projection)
+
+    def cron_state(self, key: JobKey) -> CronState | None:
+        """What is known of a CronJob now, or None. Live and read-only, as `state`."""
+        return None if self._journal is None else self._journal.projection.crons.find(key)
 
     async def wait(self, key: JobKey, *, timeout_s: float | None = None) -> JobStatus:
         """Wait until a Job is Complete or Failed; its status, as stored. A Job not there yet is waited for.
@@ -214,7 +227,9 @@ class Controller:
         assert reflector is not None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.watch)
-            tasks.start_soon(self._observe, journal, reflector)
+            tasks.start_soon(self._observe, self._cluster.watch, journal, reflector)
+            if self._options.cronjobs:
+                tasks.start_soon(self._run_cronjobs, journal, reflector)
             await self._listed.wait()
             for uid in journal.projection.states:  # what a restart interrupted is taken up again
                 self._schedule.touch(uid, at_once=True)
@@ -222,15 +237,38 @@ class Controller:
             for _ in range(self._options.concurrent_syncs):
                 tasks.start_soon(self._work, journal, syncer)
 
-    async def _observe(self, journal: Journal, reflector: Reflector) -> None:
+    async def _run_cronjobs(self, journal: Journal, reflector: Reflector) -> None:
+        """The part of the loop that is for CronJobs alone: their watch, and workers of their own."""
+        cluster = self._cluster
+        assert isinstance(cluster, CronCluster)  # seen to when it was made
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._observe, cluster.watch_cronjobs, journal, reflector)
+            await self._listed.wait()
+            for state in journal.projection.crons:
+                self._cron_schedule.touch(state.uid, at_once=True)
+            syncer = CronSyncer(cluster, journal, self._clock)
+            for _ in range(self._options.concurrent_syncs):
+                tasks.start_soon(self._work_cronjobs, journal, syncer)
+
+    async def _work_cronjobs(self, journal: Journal, syncer: CronSyncer) -> None:
+        """Sync what CronJobs are due, again and again."""
+        while True:
+            uids = await self._cron_schedule.take(self._options.jobs_per_sync)
+            for result in await syncer.sync(uids):
+                self._cron_schedule.finish(result)
+            await self._snapshot_if_due(journal)
+
+    async def _observe(self, watch: Watch, journal: Journal, reflector: Reflector) -> None:
         """Take the cluster's changes in, batch by batch."""
-        async with self._cluster.watch() as batches:
+        async with watch() as batches:
             async for changes in batches:
                 reflector.observe(changes, self._clock.now())
                 journal.flush()
                 touched = reflector.take_touched()
                 for uid, at_once in touched.items():
                     self._schedule.touch(uid, at_once=at_once)
+                for uid in reflector.take_touched_crons():
+                    self._cron_schedule.touch(uid, at_once=True)
                 self._look_again(journal, touched)
                 if reflector.synced:
                     self._listed.set()

@@ -68,7 +68,9 @@ class Schedule:
 
     def _set_timer(self, job: str, wake_at: float | None, now: float, *, keep: bool) -> None:
         """A sync that broke off says nothing of timers: the deadline known before it is kept."""
-        if wake_at is None and keep:
+        if wake_at is not None:
+            self._ask(job, wake_at)  # one that has passed while the sync was under way too: nobody else asks for it
+        elif keep:
             wake_at = self._timers.get(job)
         if wake_at is None or wake_at <= now:
             self._timers.pop(job, None)

@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from podledger.api.cronjob import CronJob
 from podledger.api.job import Job
 from podledger.api.kubernetes_event import KubernetesEvent
-from podledger.job.command import RecordEvent
 from podledger.ports import Clock
-from podledger_adapters.event_correlation import EventCorrelator, Told
+from podledger_adapters.event_correlation import About, EventCommand, EventCorrelator, Told
 from podledger_adapters.store.batch import Batch
 from podledger_adapters.store.object_store import ObjectStore
 
@@ -25,7 +25,7 @@ ROOM_SHARE = 100
 
 
 class EventRecorder:
-    """Turns `RecordEvent` commands into Event objects of the store."""
+    """Turns `RecordEvent` and `RecordCronEvent` commands into Event objects of the store."""
 
     def __init__(self, store: ObjectStore, clock: Clock) -> None:
         self._store, self._clock = store, clock
@@ -34,7 +34,7 @@ class EventRecorder:
             lambda namespace, name: store.find(KubernetesEvent, (namespace, name)) is not None
         )
 
-    def record(self, batch: Batch, command: RecordEvent) -> None:
+    def record(self, batch: Batch, command: EventCommand) -> None:
         """Write the Event, count it on an earlier one, or drop it."""
         told = self._correlator.correlate(command, self._clock.now(), self._store.timestamp())
         if told is not None:
@@ -50,9 +50,10 @@ class EventRecorder:
             )
             return
         self._make_room(batch, told.last)
-        job = self._store.find(Job, told.command.key)
-        known = job is not None and job.metadata.uid == told.command.job
-        batch.create_valid(told.event(job.metadata.resource_version if job is not None and known else ""))
+        kind, uid, _ = About.of(told.command)
+        stored = self._store.find(Job if kind == "Job" else CronJob, told.command.key)
+        known = stored is not None and stored.metadata.uid == uid
+        batch.create_valid(told.event(stored.metadata.resource_version if stored is not None and known else ""))
 
     def _make_room(self, batch: Batch, now: datetime) -> None:
         """Remove what is past its life, or too much. Events stand in the order in which they were made."""

@@ -1,7 +1,9 @@
-"""The store's Jobs and pods as the Cluster port wants them: lists, then changes, for ever."""
+"""The store's Jobs and pods, or its CronJobs, as the Cluster port wants them: lists, then changes, for ever."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Final
 
+from podledger.api.cronjob import CronJob
 from podledger.api.job import Job
 from podledger.api.pod import Pod
 from podledger.ports import Change, Gone, Kind, ListBegan, ListEnded, Seen
@@ -11,21 +13,22 @@ from podledger_adapters.store.watch import StoreChange
 
 __all__ = ["list_and_watch"]
 
-WATCHED: Sequence[tuple[Kind, type[Job] | type[Pod]]] = (("Job", Job), ("Pod", Pod))
-_WATCHED_TYPES = (Job, Pod)
+KINDS: Final[Mapping[type[Job | Pod | CronJob], Kind]] = {Job: "Job", Pod: "Pod", CronJob: "CronJob"}
+
+Watched = tuple[type[Job | Pod | CronJob], ...]
 
 
-async def list_and_watch(store: ObjectStore) -> AsyncGenerator[Sequence[Change]]:
-    """Batches of changes. A consumer that fell too far behind is given the lists again.
+async def list_and_watch(store: ObjectStore, watched: Watched = (Job, Pod)) -> AsyncGenerator[Sequence[Change]]:
+    """Batches of changes of these types. A consumer that fell too far behind is given the lists again.
 
     Raises StoreUnavailable when the store broke.
     """
     while True:
         watch = store.watch()
         try:
-            yield await _listed(store)
+            yield await _listed(store, watched)
             async for changes in watch:
-                if translated := _translated(changes):
+                if translated := _translated(changes, watched):
                     yield translated
         except Expired:
             continue
@@ -33,10 +36,11 @@ async def list_and_watch(store: ObjectStore) -> AsyncGenerator[Sequence[Change]]
             watch.close()
 
 
-async def _listed(store: ObjectStore) -> Sequence[Change]:
+async def _listed(store: ObjectStore, watched: Watched) -> Sequence[Change]:
     version = str(store.revision)
     listed: list[Change] = []
-    for kind, type_ in WATCHED:
+    for type_ in watched:
+        kind = KINDS[type_]
         listed.append(ListBegan(kind))
         listed += map(Seen, store.table(type_).sorted())
         listed.append(ListEnded(kind, version))
@@ -44,18 +48,17 @@ async def _listed(store: ObjectStore) -> Sequence[Change]:
     return listed
 
 
-def _translated(changes: Sequence[StoreChange]) -> list[Change]:
-    """The changes of Jobs and pods. Of several states of an object that waited together only the last is shown."""
+def _translated(changes: Sequence[StoreChange], watched: Watched) -> list[Change]:
+    """The changes of these types. Of several states of an object that waited together only the last is shown."""
     translated: list[Change] = []
     shown: set[str] = set()
     for change in reversed(changes):
         seen = change.object
-        if not isinstance(seen, _WATCHED_TYPES):
+        if not isinstance(seen, watched):
             continue
         metadata = seen.metadata
         if change.removed:
-            kind: Kind = "Job" if isinstance(seen, Job) else "Pod"
-            gone = Gone(kind, metadata.namespace, metadata.name, metadata.uid, metadata.resource_version)
+            gone = Gone(KINDS[type(seen)], metadata.namespace, metadata.name, metadata.uid, metadata.resource_version)
             translated.append(gone)
         elif metadata.uid not in shown:
             shown.add(metadata.uid)

@@ -37,9 +37,13 @@ Tracebacks of podledger's own errors: --debug, or PODLEDGER_DEBUG=1."""
 COMMANDS = {
     "run": ("podledger_adapters.cli.run", "Run the Jobs of manifests and wait for them."),
     "serve": ("podledger_adapters.cli.serve", "Serve the Kubernetes API for Jobs here."),
+    "controller": ("podledger_adapters.cli.controller", "Run the Job controller against a Kubernetes cluster."),
     "log": ("podledger_adapters.cli.log", "Look after a ledger."),
 }
 """Each command's name, the module whose `app` it is, and what it does."""
+
+SERVER_MODULES = ("starlette", "uvicorn", "httptools", "cryptography", "jsonpatch")
+"""What only the API server needs."""
 
 
 def build_app(command: str) -> "App":
@@ -127,7 +131,8 @@ def _usage_fault(error: "CycloptsError") -> str:
 
 
 def _missing(error: ModuleNotFoundError) -> int:
-    print(f"error: {error.name} is missing; install the command line: pip install 'podledger[cli]'", file=sys.stderr)
+    extra, what = ("server", "API server") if error.name in SERVER_MODULES else ("cli", "command line")
+    print(f"error: {error.name} is missing; install the {what}: pip install 'podledger[{extra}]'", file=sys.stderr)
     return ExitCode.UNREACHABLE
 
 

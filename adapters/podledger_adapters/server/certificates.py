@@ -28,11 +28,12 @@ SKEW = timedelta(hours=1)
 
 
 class Certificates(Struct, frozen=True):
-    """Paths of what a TLS server needs, and the authority's certificate (PEM) that clients trust."""
+    """Paths of what a TLS server needs, and the authority's certificate (PEM) that clients trust, also as a file."""
 
     certificate: Path
     key: Path
     authority: bytes
+    authority_file: Path
 
 
 def server_certificates(directory: Path, hosts: Sequence[str], now: datetime) -> Certificates:
@@ -50,7 +51,8 @@ def server_certificates(directory: Path, hosts: Sequence[str], now: datetime) ->
         certificate, key = _certificate(authority, authority_key, hosts, now)
         write_private(key_path, _key_pem(key))
         write_private(certificate_path, certificate.public_bytes(serialization.Encoding.PEM))
-    return Certificates(certificate_path, key_path, authority.public_bytes(serialization.Encoding.PEM))
+    trusted = authority.public_bytes(serialization.Encoding.PEM)
+    return Certificates(certificate_path, key_path, trusted, ca_path)
 
 
 Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]

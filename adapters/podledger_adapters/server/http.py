@@ -6,7 +6,7 @@ Bodies are bounded where they are read (`call.py`).
 import asyncio
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 __all__ = ["HEAD_BYTES", "HEAD_TIMEOUT_S", "BoundedHttp"]
 
@@ -25,6 +25,12 @@ class BoundedHttp(HttpToolsProtocol):
         self._reading_head = True
         self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or bool(cycle.response_complete)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its parent has it
         """A client came: it has to send a request."""

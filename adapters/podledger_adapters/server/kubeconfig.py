@@ -4,10 +4,11 @@ import base64
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 from podledger_adapters.server.private_file import make_private_directory, write_private
 
-__all__ = ["kubeconfig", "write_kubeconfig"]
+__all__ = ["Access", "kubeconfig", "read_kubeconfig", "write_kubeconfig"]
 
 NAME = "podledger"
 """What the cluster, its user and the context are called."""
@@ -33,3 +34,20 @@ def write_kubeconfig(path: Path, server: str, token: str, authority: bytes | Non
     """Write it with mode 0600, its directory made where there is none. Raises OSError."""
     make_private_directory(path.parent)
     write_private(path, kubeconfig(server, token, authority))
+
+
+class Access(Struct, frozen=True):
+    """What a kubeconfig of ours says. `authority` is the certificate (PEM) to trust, None for plain HTTP."""
+
+    server: str
+    token: str
+    authority: bytes | None
+
+
+def read_kubeconfig(path: Path) -> Access:
+    """What `write_kubeconfig` wrote. Raises OSError, msgspec.DecodeError, LookupError."""
+    document = msgspec.json.decode(path.read_bytes())
+    cluster: dict[str, str] = document["clusters"][0]["cluster"]
+    authority = cluster.get("certificate-authority-data")
+    token: str = document["users"][0]["user"]["token"]
+    return Access(cluster["server"], token, None if authority is None else base64.b64decode(authority))

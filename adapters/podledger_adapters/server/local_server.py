@@ -66,13 +66,13 @@ class ServerOptions(Struct, frozen=True):
 
 
 class LocalServer:
-    """A server that runs. `url`, `token` and `ca` (PEM, None for plain HTTP) are in `kubeconfig` too."""
+    """A server that runs. `url`, `token` and `ca_file` (None for plain HTTP) are in `kubeconfig` too."""
 
     def __init__(
         self, place: "Place", cluster: LocalCluster, controller: Controller | None, listening: Background
     ) -> None:
         self.url, self.token, self.kubeconfig = place.url, place.token, place.kubeconfig
-        self.ca = None if place.certificates is None else place.certificates.authority
+        self.ca_file = None if place.certificates is None else place.certificates.authority_file
         self.cluster, self.controller = cluster, controller
         self._listening = listening
 

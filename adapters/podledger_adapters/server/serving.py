@@ -96,6 +96,17 @@ class Server(uvicorn.Server):
         self.listening.set()
         await self.stop_requested.wait()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close, and leave no connection behind: a TLS client that is idle would not answer a goodbye."""
+        self._abort(idle_only=True)
+        await super().shutdown(sockets)
+        self._abort(idle_only=False)
+
+    def _abort(self, *, idle_only: bool) -> None:
+        for connection in tuple(self.server_state.connections):
+            if isinstance(connection, BoundedHttp) and (connection.idle or not idle_only):
+                connection.transport.abort()
+
 
 @asynccontextmanager
 async def serving(

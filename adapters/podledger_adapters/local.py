@@ -41,6 +41,7 @@ from podledger_adapters.store.perform import perform
 from podledger_adapters.store.perform_cron import perform_cron
 from podledger_adapters.store.pod_garbage import PodGarbageCollector
 from podledger_adapters.store.tracking import TrackingCleanup
+from podledger_adapters.store.ttl import TtlAfterFinished
 
 __all__ = ["KEEPERS", "LocalCluster"]
 
@@ -50,6 +51,7 @@ KEEPERS: Final[Mapping[str, Callable[[ObjectStore], Keeper]]] = {
     "gc": GarbageCollector,
     "podgc": PodGarbageCollector,
     "namespace": NamespaceController,
+    "ttl": TtlAfterFinished,
     # A duty of the Job controller that needs no decision of a Job: see `store/tracking.py`.
     "job": TrackingCleanup,
 }

@@ -29,6 +29,9 @@ class GarbageCollector:
         self._store = store
         self._queue: dict[Place, None] = {}
 
+    wake_at: float | None = None
+    """Nothing is waited for but changes."""
+
     @property
     def busy(self) -> bool:
         """Whether anything is queued."""

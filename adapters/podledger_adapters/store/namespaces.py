@@ -59,6 +59,9 @@ class NamespaceController:
         self._queue: dict[str, None] = {}
         self._objects: dict[tuple[type[StoredObject], ObjectKey], None] = {}
 
+    wake_at: float | None = None
+    """Nothing is waited for but changes."""
+
     @property
     def busy(self) -> bool:
         """Whether anything is queued."""

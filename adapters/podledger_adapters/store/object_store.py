@@ -173,6 +173,11 @@ class ObjectStore:
         """What follows generateName."""
         return "".join(self._random.choices(NAME_LETTERS, k=SUFFIX_LENGTH))
 
+    @property
+    def clock(self) -> Clock:
+        """The time by which objects are stamped."""
+        return self._clock
+
     def timestamp(self) -> datetime:
         """Now, in whole seconds as the API has it; objects of the same second share it."""
         second = int(self._clock.now())

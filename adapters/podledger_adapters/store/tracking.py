@@ -29,6 +29,9 @@ class TrackingCleanup:
         self._store = store
         self._queue: dict[ObjectKey, None] = {}
 
+    wake_at: float | None = None
+    """Nothing is waited for but changes."""
+
     @property
     def busy(self) -> bool:
         """Whether anything is queued."""

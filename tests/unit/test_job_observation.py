@@ -112,6 +112,14 @@ def test_a_spec_that_only_moved_its_resource_version_is_an_update() -> None:
     assert observe_job(world.state, replace(world.job, metadata=meta)) == [ev.JobUpdated(JOB_UID, "900")]
 
 
+def test_another_spec_of_the_same_generation_is_a_change() -> None:
+    world = Performer(job(parallelism=1))
+    world.observe_job()
+    meta = replace(world.job.metadata, resource_version="900")
+    other = replace(world.job, metadata=meta, spec=replace(world.job.spec, parallelism=2))
+    assert [type(event) for event in observe_job(world.state, other)] == [ev.JobSpecChanged]
+
+
 def test_a_job_that_was_gone_and_is_there_again_is_taken_up_again() -> None:
     """A cluster restored from a backup brings Jobs back under their old uids."""
     world = begin()

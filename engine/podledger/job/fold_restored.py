@@ -17,7 +17,7 @@ def fold_restored(state: JobState) -> None:
     A pod that was to be deleted may live on, and one without the finalizer may bear it again. The list that follows
     tells; pods it does not show are gone.
     """
-    state.resource_version, state.generation = "0", -1
+    state.resource_version = "0"
     for pod in list(state.pods.values()):
         pod.resource_version = 0
         if pod.phase >= Phase.SUCCEEDED:

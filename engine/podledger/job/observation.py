@@ -53,7 +53,8 @@ def observe_job(state: JobState | None, job: Job) -> list[ev.JobEvent]:
     else:
         if version == state.resource_version:
             return events
-        if meta.generation != state.generation and job.spec != state.spec:
+        # Not by the generation: in a restored cluster another spec may have come to the same one.
+        if job.spec is not state.spec and job.spec != state.spec:
             events.append(ev.JobSpecChanged(uid, version, meta.generation, job.spec))
         if job.status != state.published:
             news = _has_news(state, job.status)

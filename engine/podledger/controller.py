@@ -157,6 +157,11 @@ class Controller:
         """What is known of a CronJob now, or None. Live and read-only, as `state`."""
         return None if self._journal is None else self._journal.projection.crons.find(key)
 
+    @property
+    def queue_depth(self) -> int:
+        """How many Jobs are due for a sync, or wait for a timer."""
+        return self._schedule.depth
+
     async def wait(self, key: JobKey, *, timeout_s: float | None = None) -> JobStatus:
         """Wait until a Job is Complete or Failed; its status, as stored. A Job not there yet is waited for.
 

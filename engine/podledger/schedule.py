@@ -32,6 +32,11 @@ class Schedule:
     def __repr__(self) -> str:
         return f"<Schedule {self._due!r}, {self._running!r}, {self._retries!r}, {len(self._timers)} timers>"
 
+    @property
+    def depth(self) -> int:
+        """How many Jobs are due, or wait for their time."""
+        return len(self._due)
+
     def touch(self, uid: str, *, at_once: bool) -> None:
         """Something happened to a Job."""
         now = self._clock.now()

@@ -1,0 +1,38 @@
+"""Which rights the controller and the recorder need, and the message for those that are missing."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from podledger.errors import ClusterError
+from podledger_adapters.kubernetes.client import ApiClient
+from podledger_adapters.kubernetes.probe import Permission, missing_permissions
+
+__all__ = ["CONTROLLER", "LEASE", "RECORDER", "require_permissions"]
+
+RECORDER: Final = tuple(
+    Permission(verb, group, resource)
+    for group, resource in (("batch", "jobs"), ("", "pods"))
+    for verb in ("get", "list", "watch")
+)
+CONTROLLER: Final = (
+    *RECORDER,
+    Permission("patch", "batch", "jobs", "status"),
+    Permission("create", "", "pods"),
+    Permission("patch", "", "pods"),
+    Permission("delete", "", "pods"),
+    Permission("create", "", "events"),
+    Permission("patch", "", "events"),
+)
+LEASE: Final = tuple(Permission(verb, "coordination.k8s.io", "leases") for verb in ("get", "create", "update"))
+
+
+async def require_permissions(client: ApiClient, wanted: Sequence[Permission], namespaces: Sequence[str] = ()) -> None:
+    """Raises ClusterError that names every missing right, with the RBAC rule that grants it."""
+    missing = await missing_permissions(client, wanted, namespaces)
+    if missing:
+        rules = "; ".join(f"{each.rule} {_where(namespace)}" for each, namespace in missing)
+        raise ClusterError(f"{client.access.server}: forbidden; grant {rules}")
+
+
+def _where(namespace: str) -> str:
+    return f"in a Role of namespace {namespace}" if namespace else "in a ClusterRole"

@@ -30,6 +30,7 @@ from tests.system.process_pods import (
 
 from podledger.api import Pod
 from podledger.errors import ClusterError
+from podledger.ports import StopPod
 from podledger_adapters.nodes.process.node import ProcessNode
 from podledger_adapters.nodes.process.shim.record import PodRecord
 
@@ -319,3 +320,21 @@ async def test_the_node_keeps_its_name_though_the_machine_gets_another(
     monkeypatch.setattr("socket.gethostname", lambda: "there")
     assert (first.name, ProcessNode(tmp_path / "pods").name) == ("here", "here")
     assert ProcessNode(tmp_path / "others").name == "there"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("cut", ["", '{"format": 1, "shi'])
+async def test_a_record_cut_short_by_a_loss_of_power_is_a_pod_that_was_lost(tmp_path: Path, cut: str) -> None:
+    pod = make_pod(shell("sleep 1000"))
+    root, uid = tmp_path / "pods", pod.metadata.uid
+    node = ProcessNode(root)
+    async with node.run() as reports:
+        await node.start([pod])
+        await until(reports, [uid], "Running")
+    os.kill(shim_of(root, uid), signal.SIGKILL)
+    Path(PodRecord(str(root), uid).state_path).write_text(cut)
+    Path(PodRecord(str(root), uid).stop_path).write_text(cut)
+    async with node.run() as reports:
+        await node.stop([StopPod(uid, 0)])
+        ended = await until_ended(reports, [uid])
+    assert (only_end(ended[uid]).exit_code, only_end(ended[uid]).reason) == (137, "ContainerStatusUnknown")

@@ -74,7 +74,10 @@ def write_specs(pods: Sequence[tuple[PodRecord, ShimSpec]]) -> dict[str, str]:
 def request_stops(stops: Sequence[tuple[PodRecord, int]]) -> None:
     """Tell the shims to end their pods, with this grace in seconds; a repeat may only shorten it. Raises OSError."""
     for record, grace_s in stops:
-        before = record.read_stop()
+        try:
+            before = record.read_stop()
+        except ValueError:
+            before = None  # cut short by a loss of power
         if before is not None and before["grace_s"] <= grace_s:
             continue
         with contextlib.suppress(FileNotFoundError):

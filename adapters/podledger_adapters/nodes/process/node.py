@@ -162,7 +162,10 @@ def _container_state(record: PodRecord, container: str) -> ContainerState:
     spec = record.read_spec()
     if spec is None:
         raise KeyError(f"pod {record.uid} is not known")
-    state = record.read_state()
+    try:
+        state = record.read_state()
+    except ValueError:
+        state = None  # cut short by a loss of power; whoever looks after the pod closes it
     names = [each["name"] for each in (*spec["init_containers"], *spec["containers"])]
     if container not in names:
         raise KeyError(f"pod {record.uid} has no container {container!r}; it has {', '.join(names)}")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from podledger_adapters.nodes.process.shim.ending import close, none_ran
+from podledger_adapters.nodes.process.shim.ending import close, lost_state, none_ran
 from podledger_adapters.nodes.process.shim.record import PodRecord, PodState, ShimSpec, write_json
 
 __all__ = ["LINGER_S", "POLL_S", "Sighting", "look_at", "record_refusal"]
@@ -43,7 +43,7 @@ def look_at(pods: Iterable[tuple[PodRecord, ShimSpec, bool]]) -> list[Sighting]:
 
 def _look(record: PodRecord, spec: ShimSpec, watched: bool) -> Sighting:
     try:
-        state = record.read_state()
+        state = _read_state(record, spec)
         if state is not None and (state["done"] or watched):
             return Sighting(record.uid, state, alive=not state["done"])
         pidfd, pause_s = (-1, POLL_S) if state is None else _open_pidfd(state["shim"])
@@ -63,11 +63,19 @@ def _look(record: PodRecord, spec: ShimSpec, watched: bool) -> Sighting:
 
 def _close(record: PodRecord, spec: ShimSpec) -> PodState | None:
     """The final record, with the lock held: the shim may have ended since the first look, or never will write."""
-    state = record.read_state()
+    state = _read_state(record, spec)
     if state is not None and not state["done"]:
         close(spec, state, time.time())
         write_json(record.state_path, state, durable=True)
     return state
+
+
+def _read_state(record: PodRecord, spec: ShimSpec) -> PodState | None:
+    """The record; of one that a loss of power cut short only that the pod began."""
+    try:
+        return record.read_state()
+    except ValueError:
+        return lost_state(spec, time.time())
 
 
 def _open_pidfd(pid: int) -> tuple[int, float]:
@@ -88,7 +96,7 @@ def record_refusal(record: PodRecord, spec: ShimSpec, reason: str, message: str)
     if lock is None:
         return
     try:
-        if record.read_state() is None:
+        if _read_state(record, spec) is None:
             write_json(record.state_path, none_ran(spec, reason, message, time.time()), durable=True)
     finally:
         os.close(lock)

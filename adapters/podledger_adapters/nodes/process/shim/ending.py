@@ -6,7 +6,7 @@ each container without a known end counts as failed.
 
 from .record import FORMAT, Attempt, ContainerSpec, ContainerState, PodState, ShimSpec
 
-__all__ = ["close", "new_container_state", "new_state", "none_ran", "terminate"]
+__all__ = ["close", "lost_state", "new_container_state", "new_state", "none_ran", "terminate"]
 
 UNKNOWN_CODE = 137
 UNKNOWN_REASON = "ContainerStatusUnknown"
@@ -48,6 +48,14 @@ def none_ran(spec: ShimSpec, reason: str, message: str, now: float) -> PodState:
     state = new_state(spec, 0, now)
     state["done"], state["finished_at"] = True, now
     state["reason"], state["message"] = reason, message
+    return state
+
+
+def lost_state(spec: ShimSpec, now: float) -> PodState:
+    """A pod that began and whose record is damaged: nothing is known of any of its containers."""
+    state = new_state(spec, 0, now)
+    for each in (*state["init_containers"], *state["containers"]):
+        each["state"] = "created"
     return state
 
 

@@ -46,6 +46,8 @@ def test_the_wheel_holds_every_file_of_the_two_packages(distributions: tuple[set
         "podledger_adapters/py.typed",
         "podledger/log/schema.sql",
         "podledger/api/fields/fields.json",
+        "podledger_adapters/server/openapi/descriptions/batch.json",
+        "podledger_adapters/server/openapi/required.json",
     ],
 )
 def test_the_wheel_holds_what_is_no_python(distributions: tuple[set[str], set[str]], file: str) -> None:

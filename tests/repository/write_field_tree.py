@@ -1,5 +1,6 @@
 """Writes engine/podledger/api/fields/fields.json, the tree of the fields Kubernetes 1.36 knows for our kinds, and
-adapters/podledger_adapters/server/openapi/api_text.json: what its API reference says of each, and which are required.
+adapters/podledger_adapters/server/openapi/required.json: which of them are required. Names and types only: what fields
+mean is said in our own words, in openapi/descriptions/.
 
 Run it in an environment of its own that has the official Python client of that release, by hand, when podledger moves
 to another Kubernetes release:
@@ -19,6 +20,7 @@ import importlib
 import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ ROOTS = (
 )  # fmt: skip
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "engine" / "podledger" / "api" / "fields" / "fields.json"
-TEXT_OUT = ROOT / "adapters" / "podledger_adapters" / "server" / "openapi" / "api_text.json"
+REQUIRED_OUT = ROOT / "adapters" / "podledger_adapters" / "server" / "openapi" / "required.json"
 
 INT64 = {
     "activeDeadlineSeconds", "deletionGracePeriodSeconds", "expirationSeconds", "fsGroup", "generation",
@@ -107,30 +109,21 @@ def scalar_type(owner: str, name: str, declared: str, required: bool) -> str:
     return number if f"{owner}.{name}" in PLAIN_INTS else "*" + number
 
 
-def collect(models: Any, model: str, found: dict[str, dict[str, str]], texts: dict[str, dict[str, Any]]) -> None:
-    """Add the fields of a model, and of all it mentions, to `found`, and what is said of them to `texts`."""
+def collect(models: Any, model: str, found: dict[str, dict[str, str]], required: dict[str, list[str]]) -> None:
+    """Add the fields of a model, and of all it mentions, to `found`, and the names of required ones to `required`."""
     name = go_name(model)
     if name in found:
         return
     cls = getattr(models, model)
-    required = required_fields(cls)
+    needed = required_fields(cls)
     fields = found[name] = {}
-    said: dict[str, str] = {}
-    texts[name] = {"required": sorted(cls.attribute_map[attribute] for attribute in required), "fields": said}
+    if needed:
+        required[name] = sorted(cls.attribute_map[attribute] for attribute in needed)
     for attribute, declared in sorted(cls.openapi_types.items(), key=lambda item: cls.attribute_map[item[0]]):
         field = cls.attribute_map[attribute]
-        fields[field] = json_type(name, field, declared, attribute in required)
-        if text := description(cls, attribute):
-            said[field] = text
+        fields[field] = json_type(name, field, declared, attribute in needed)
         for mentioned in re.findall(r"\b(?:Core|Batch)?V\d\w*", declared):
-            collect(models, mentioned, found, texts)
-
-
-def description(cls: Any, attribute: str) -> str:
-    """What the API reference says of a field: the middle paragraph of its getter's docstring."""
-    text: str = (getattr(cls, attribute).__doc__ or "").replace("  # noqa: E501", "")
-    said = text.split("\n\n", 1)[1].split(":return:")[0] if "\n\n" in text else ""
-    return said.strip()
+            collect(models, mentioned, found, required)
 
 
 def required_fields(cls: Any) -> set[str]:
@@ -150,15 +143,17 @@ def main() -> None:
     if not version.startswith("36."):
         sys.exit(f"this needs kubernetes 36.x (Kubernetes 1.36), found {version}")
     found: dict[str, dict[str, str]] = {}
-    texts: dict[str, dict[str, Any]] = {}
+    required: dict[str, list[str]] = {}
     for root in ROOTS:
-        collect(client.models, root, found, texts)
-    lines = [f"  {json.dumps(name)}: {json.dumps(found[name])}" for name in sorted(found)]
-    OUT.write_text('{"kubernetes": "1.36", "types": {\n' + ",\n".join(lines) + "\n}}\n", encoding="utf-8")
-    lines = [f"  {json.dumps(name)}: {json.dumps(texts[name])}" for name in sorted(texts)]
-    source = "API reference of Kubernetes 1.36 (Apache-2.0, The Kubernetes Authors), as its Python client quotes it"
-    head = f'{{"source": {json.dumps(source)}, "types": {{\n'
-    TEXT_OUT.write_text(head + ",\n".join(lines) + "\n}}\n", encoding="utf-8")
+        collect(client.models, root, found, required)
+    write(OUT, found)
+    write(REQUIRED_OUT, required)
+
+
+def write(path: Path, types: Mapping[str, object]) -> None:
+    """Write one file, a line for each type."""
+    lines = [f"  {json.dumps(name)}: {json.dumps(types[name])}" for name in sorted(types)]
+    path.write_text('{"kubernetes": "1.36", "types": {\n' + ",\n".join(lines) + "\n}}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,14 +3,16 @@
 import json
 import re
 from collections.abc import Iterator
+from importlib import resources
 from typing import Any
 
 import pytest
 
 from podledger.api.fields import TYPES
 from podledger.api.json_value import is_array, is_object
-from podledger_adapters.server.openapi import OpenApi
-from podledger_adapters.server.openapi.api_text import type_texts
+from podledger_adapters.server.openapi import OpenApi, descriptions
+from podledger_adapters.server.openapi.descriptions import FILES, field_text, type_text
+from podledger_adapters.server.openapi.required import required_fields
 from podledger_adapters.server.resource import RESOURCES, of_kind
 
 Json = dict[str, Any]
@@ -81,14 +83,32 @@ def test_kubectl_explain_finds_kinds_by_their_paths() -> None:
     assert BATCH["paths"][JOBS]["get"]["x-kubernetes-group-version-kind"]["kind"] == "Job"
     job = schema("io.k8s.api.batch.v1.Job")
     assert job["x-kubernetes-group-version-kind"] == [{"group": "batch", "kind": "Job", "version": "v1"}]
-    backoff = schema("io.k8s.api.batch.v1.JobSpec")["properties"]["backoffLimit"]
-    assert backoff == {
+    spec = schema("io.k8s.api.batch.v1.JobSpec")
+    assert spec["description"] == type_text("JobSpec") != ""
+    assert spec["properties"]["backoffLimit"] == {
         "type": "integer",
         "format": "int32",
-        "description": "Specifies the number of retries before marking this job failed. Defaults to 6, unless "
-        "backoffLimitPerIndex (only Indexed Job) is specified. When backoffLimitPerIndex is specified, backoffLimit "
-        "defaults to 2147483647.",
+        "description": field_text("JobSpec", "backoffLimit"),
     }
+
+
+def test_every_description_is_of_a_field_that_exists_and_is_one_line() -> None:
+    folder = resources.files(descriptions)
+    for file in FILES:
+        for type_, texts in json.loads(folder.joinpath(file).read_text(encoding="utf-8")).items():
+            assert set(texts) <= {"", *TYPES[type_]}, type_
+            for field, text in texts.items():
+                assert re.fullmatch(r"[^\s].*[.]", text), (type_, field)
+
+
+@pytest.mark.parametrize("type_", ["JobSpec", "JobStatus", "CronJobSpec", "CronJobStatus", "PodFailurePolicyRule"])
+def test_every_field_that_is_the_jobs_own_has_a_description(type_: str) -> None:
+    assert [field for field in TYPES[type_] if not field_text(type_, field)] == []
+
+
+def test_what_has_no_text_has_no_description() -> None:
+    assert field_text("PodSpec", "runtimeClassName") == field_text("ScaleIOVolumeSource", "gateway") == ""
+    assert "description" not in schema("io.k8s.api.core.v1.PodSpec")["properties"]["runtimeClassName"]
 
 
 def test_schemas_have_every_field_and_say_which_are_required() -> None:
@@ -99,7 +119,7 @@ def test_schemas_have_every_field_and_say_which_are_required() -> None:
                 assert set(found["properties"]) == set(TYPES[type_])
                 assert set(found.get("required", [])) <= set(TYPES[type_])
     assert schema("io.k8s.api.batch.v1.JobSpec")["required"] == ["template"]
-    assert set(type_texts()) == set(TYPES)
+    assert list(required_fields("OwnerReference")) == ["apiVersion", "kind", "name", "uid"]
 
 
 def test_lists_say_how_they_merge() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from podledger.api.fields import TYPES
-from podledger_adapters.server.openapi.api_text import type_texts
+from podledger_adapters.server.openapi.descriptions import field_text, type_text
+from podledger_adapters.server.openapi.required import required_fields
 from podledger_adapters.server.patch.merge_rules import ATOMIC_MAPS, ATOMIC_TYPES, LISTS, RETAIN_KEYS, ListRule
 from podledger_adapters.server.resource import ApiResource
 
@@ -70,19 +71,6 @@ NAMED_SCALARS: Final[Mapping[str, Json]] = {
     "FieldsV1": {"type": "object", "description": "A set of fields, as server-side apply writes it."},
     "Patch": {"type": "object", "description": "What is to be changed; its form is that of the Content-Type."},
 }
-KIND_TEXTS: Final[Mapping[str, str]] = {
-    "CronJob": "Starts Jobs on a schedule, as cron does.",
-    "Event": "Something that happened to an object, told for people. Events are kept for a limited time.",
-    "Job": "Runs pods until enough of them have succeeded.",
-    "JobSpec": "How a Job runs its pods, and when it is done.",
-    "JobStatus": "What became of a Job so far.",
-    "Lease": "Who holds a role, and until when: how replicas elect a leader.",
-    "Namespace": "A name under which the names of objects are unique.",
-    "Pod": "Containers that run together on one node.",
-    "PodSpec": "What a pod runs, and how.",
-    "PodTemplateSpec": "The pods to be made.",
-    "SelfSubjectAccessReview": "Asks whether the one who asks may do something.",
-}
 
 
 def schema_name(type_: str) -> str:
@@ -141,16 +129,15 @@ def _mentioned(type_: str) -> list[str]:
 
 
 def _object(type_: str) -> Json:
-    texts = type_texts()[type_]
     schema: Json = {"type": "object"}
-    if type_ in KIND_TEXTS:
-        schema["description"] = KIND_TEXTS[type_]
-    if texts.required:
-        schema["required"] = texts.required
+    if text := type_text(type_):
+        schema["description"] = text
+    if required := required_fields(type_):
+        schema["required"] = list(required)
     properties: Json = {}
     for name, declared in TYPES[type_].items():
         properties[name] = _field(type_, name, declared)
-        if text := texts.fields.get(name):
+        if text := field_text(type_, name):
             properties[name]["description"] = text
     schema["properties"] = properties
     if type_ in ATOMIC_TYPES:

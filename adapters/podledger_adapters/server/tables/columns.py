@@ -1,4 +1,4 @@
-"""The columns of the Tables of each kind, as the API server defines them."""
+"""The columns of the Tables of each kind: names, types and order as Kubernetes has them, descriptions ours."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from podledger_adapters.server.openapi.api_text import field_text
+from podledger_adapters.server.openapi.descriptions import field_text
 
 __all__ = ["definitions"]
 
 
 class Column(Struct, frozen=True):
-    """`text` is what the column says of itself, or `Type.field` of the API reference. Priority 1: wide only."""
+    """`text` says what the column shows, or names a field (`Type.field`) that it shows. Priority 1: wide only."""
 
     name: str
     text: str
@@ -22,30 +22,19 @@ class Column(Struct, frozen=True):
 
 
 NAME: Final = Column("Name", "ObjectMeta.name", format="name")
-AGE: Final = Column(
-    "Age",
-    "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed "
-    "to be set in happens-before order across separate operations. Clients may not set this value. It is represented "
-    "in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: "
-    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata",
-)
+AGE: Final = Column("Age", "ObjectMeta.creationTimestamp")
 TEMPLATE: Final = (
-    Column("Containers", "Names of each container in the template.", priority=1),
-    Column("Images", "Images referenced by each container in the template.", priority=1),
-    Column(
-        "Selector",
-        "A label query over pods that should match the pod count. Normally, the system sets this field for you. More "
-        "info: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors",
-        priority=1,
-    ),
+    Column("Containers", "The names of the template's containers.", priority=1),
+    Column("Images", "The images of the template's containers.", priority=1),
+    Column("Selector", "JobSpec.selector", priority=1),
 )
 
 COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
     "Job": (
         NAME,
-        Column("Status", "Status of the job."),
+        Column("Status", "Whether it runs, is suspended, or how it ended."),
         Column("Completions", "JobStatus.succeeded"),
-        Column("Duration", "Time required to complete the job."),
+        Column("Duration", "How long it took, or has taken so far."),
         AGE,
         *TEMPLATE,
     ),
@@ -61,13 +50,9 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
     ),
     "Pod": (
         NAME,
-        Column("Ready", "The aggregate readiness state of this pod for accepting traffic."),
-        Column("Status", "The aggregate status of the containers in this pod."),
-        Column(
-            "Restarts",
-            "The number of times the containers in this pod have been restarted and when the last container in this "
-            "pod has restarted.",
-        ),
+        Column("Ready", "How many of its containers are ready, and how many it has."),
+        Column("Status", "What it does, or why it does not."),
+        Column("Restarts", "How often its containers were restarted, and when last."),
         AGE,
         Column("IP", "PodStatus.podIP", priority=1),
         Column("Node", "PodSpec.nodeName", priority=1),
@@ -78,19 +63,15 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
         Column("Last Seen", "Event.lastTimestamp"),
         Column("Type", "Event.type"),
         Column("Reason", "Event.reason"),
-        Column("Object", "The object that this event is about."),
+        Column("Object", "Event.involvedObject"),
         Column("Subobject", "ObjectReference.fieldPath", priority=1),
-        Column(
-            "Source",
-            "The component reporting this event. Should be a short machine understandable string.",
-            priority=1,
-        ),
+        Column("Source", "Event.source", priority=1),
         Column("Message", "Event.message"),
         Column("First Seen", "Event.firstTimestamp", priority=1),
         Column("Count", "Event.count", priority=1),
         Column("Name", "ObjectMeta.name", format="name", priority=1),
     ),
-    "Namespace": (NAME, Column("Status", "The status of the namespace"), AGE),
+    "Namespace": (NAME, Column("Status", "NamespaceStatus.phase"), AGE),
     "Lease": (NAME, Column("Holder", "LeaseSpec.holderIdentity"), AGE),
 }
 GENERIC: Final = (NAME, AGE)

@@ -50,6 +50,11 @@ def test_the_contracts_hold(copy: Path) -> None:
         ),
         ("engine/podledger/api/added_later.py", "import asyncio", "podledger.api.added_later -> asyncio"),
         ("engine/podledger/api/added_later.py", "import podledger.job", "podledger.api.added_later -> podledger.job"),
+        (
+            "adapters/podledger_adapters/server/added_later.py",
+            "import podledger_adapters.cli.output",
+            "podledger_adapters.server.added_later -> podledger_adapters.cli",
+        ),
         ("engine/podledger/added_later.py", "import podledger_adapters", "podledger.added_later -> podledger_adapters"),
     ],
 )

@@ -58,7 +58,10 @@ BANS = (
     Ban("exec", EVERYWHERE, "an import"),
     Ban("pickle.loads", EVERYWHERE, "msgspec: a ledger must not run code"),
     Ban(
-        "yaml.load", PACKAGES, "a loader derived from CSafeLoader, in one place", ("adapters/podledger_adapters/cli/",)
+        "yaml.load",
+        PACKAGES,
+        "a loader derived from CSafeLoader, in one place",
+        ("adapters/podledger_adapters/manifest/",),
     ),
     Ban(
         "print",

@@ -6,8 +6,8 @@ from podledger.api.job import JobCondition, JobStatus
 from podledger.errors import ClusterError, ControllerStopped, InputError, LedgerLocked, LogUnavailable
 from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.explain import explain
-from podledger_adapters.cli.fault import Fault, ManifestError, Place
 from podledger_adapters.cli.summary import exit_code_of_jobs
+from podledger_adapters.manifest.fault import Fault, ManifestError, Place
 
 
 def stopped_by(cause: BaseException) -> ControllerStopped:

@@ -9,7 +9,7 @@ from podledger.api.meta import ObjectMeta
 from podledger.api.pod import PodSpec, PodStatus
 from podledger.errors import InputError
 from podledger_adapters.cli.run_cluster import require_own_pods
-from podledger_adapters.cli.workspace import Workspace
+from podledger_adapters.workspace import Workspace
 
 
 def pod_on(node: str, phase: str) -> Pod:

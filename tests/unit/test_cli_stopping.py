@@ -10,7 +10,7 @@ from podledger.clock import VirtualClock
 from podledger.errors import InputError, LogUnavailable
 from podledger_adapters.cli.report import resume_command
 from podledger_adapters.cli.stopping import Stop, StopReason
-from podledger_adapters.cli.workspace import Workspace
+from podledger_adapters.workspace import Workspace
 
 
 def test_the_first_reason_counts_and_the_second_is_urgent() -> None:

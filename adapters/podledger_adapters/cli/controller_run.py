@@ -26,11 +26,11 @@ from podledger_adapters.cli.health import Endpoints, serving_health
 from podledger_adapters.cli.measured_log import LogMeasures, MeasuredLog
 from podledger_adapters.cli.metrics_page import CONTENT_TYPE, ControllerMetrics
 from podledger_adapters.cli.stopping import Stop, signals_heeded
-from podledger_adapters.cli.workspace import Workspace
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
 from podledger_adapters.kubernetes.kubeconfig import Access
 from podledger_adapters.kubernetes.leases import LeaderElection
 from podledger_adapters.kubernetes.permissions import CONTROLLER, LEASE, require_permissions
+from podledger_adapters.workspace import Workspace
 
 __all__ = ["ControllerSettings", "Manage", "run_controller"]
 

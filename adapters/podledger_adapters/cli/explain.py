@@ -5,7 +5,7 @@ from typing import cast
 
 from podledger.errors import ControllerStopped, InputError, PodledgerError
 from podledger_adapters.cli.exit_code import ExitCode
-from podledger_adapters.cli.fault import ManifestError, one_line
+from podledger_adapters.manifest.fault import ManifestError, one_line
 
 __all__ = ["explain"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from podledger_adapters.cli.fault import Fault, ManifestError, Place
-from podledger_adapters.cli.yaml_text import MAX_BYTES, YamlDocument, read_documents
+from podledger_adapters.manifest.fault import Fault, ManifestError, Place
+from podledger_adapters.manifest.yaml_text import MAX_BYTES, YamlDocument, read_documents
 
 __all__ = ["ManifestObject", "read_manifests"]
 

@@ -15,9 +15,9 @@ from anyio.abc import TaskGroup
 from podledger.api.job import JobKey
 from podledger.api.pod import ContainerStatus, Pod
 from podledger.ports import Change, Seen
-from podledger_adapters.cli.fault import one_line
 from podledger_adapters.cli.log_lines import LogLines, log_prefix
 from podledger_adapters.cli.output import Output
+from podledger_adapters.manifest.fault import one_line
 
 __all__ = ["LogLook", "LogSource", "PodLogs", "exit_text"]
 

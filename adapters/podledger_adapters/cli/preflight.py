@@ -19,8 +19,8 @@ from podledger.api.job import Job, JobKey
 from podledger.api.validation import validate_job
 from podledger.errors import UndecodableObject
 from podledger.job.names import JOB_CONTROLLER, PODLEDGER_CONTROLLER
-from podledger_adapters.cli.fault import Fault
 from podledger_adapters.cli.manifest import ManifestObject
+from podledger_adapters.manifest.fault import Fault
 
 __all__ = ["PodCheck", "Submission", "check_jobs"]
 

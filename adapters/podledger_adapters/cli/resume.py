@@ -12,8 +12,8 @@ from msgspec import structs
 
 from podledger.api.defaults import prepare_for_create
 from podledger.api.job import Job, JobSpec
-from podledger_adapters.cli.fault import Fault
 from podledger_adapters.cli.preflight import Submission
+from podledger_adapters.manifest.fault import Fault
 
 __all__ = ["Plan", "difference", "plan_run"]
 

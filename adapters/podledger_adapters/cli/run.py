@@ -12,11 +12,11 @@ from cyclopts import App, Parameter
 
 from podledger.errors import InputError
 from podledger_adapters.cli.exit_code import ExitCode
-from podledger_adapters.cli.fault import Fault, ManifestError
 from podledger_adapters.cli.manifest import read_manifests
 from podledger_adapters.cli.preflight import check_jobs
 from podledger_adapters.cli.run_cluster import ClusterKind, pod_check
 from podledger_adapters.cli.session import RunOptions, run_jobs
+from podledger_adapters.manifest.fault import Fault, ManifestError
 
 __all__ = ["app", "run_command"]
 

@@ -14,8 +14,8 @@ from podledger.errors import InputError
 from podledger.ports import Clock, Node
 from podledger_adapters.cli.pod_logs import LogSource
 from podledger_adapters.cli.preflight import PodCheck
-from podledger_adapters.cli.workspace import Workspace
 from podledger_adapters.store import ObjectStore
+from podledger_adapters.workspace import Workspace
 
 __all__ = ["ClusterKind", "RunCluster", "catch_up", "make_cluster", "pod_check", "require_own_pods"]
 

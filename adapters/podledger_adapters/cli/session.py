@@ -17,7 +17,6 @@ from podledger.job.names import FINALIZER
 from podledger.log.sqlite import SqliteLog
 from podledger.ports import EventLog
 from podledger_adapters.cli.exit_code import ExitCode
-from podledger_adapters.cli.fault import ManifestError
 from podledger_adapters.cli.job_run import JobRun
 from podledger_adapters.cli.output import Output
 from podledger_adapters.cli.pod_logs import LogLook, PodLogs
@@ -29,9 +28,10 @@ from podledger_adapters.cli.run_cluster import ClusterKind, RunCluster, catch_up
 from podledger_adapters.cli.stopping import Stop, signals_heeded
 from podledger_adapters.cli.summary import FailedPod, exit_code_of_jobs
 from podledger_adapters.cli.terminal import Streams
-from podledger_adapters.cli.workspace import Workspace
 from podledger_adapters.local import LocalCluster
+from podledger_adapters.manifest.fault import ManifestError
 from podledger_adapters.store import ObjectStore
+from podledger_adapters.workspace import Workspace
 
 __all__ = ["RunOptions", "run_jobs"]
 

@@ -11,9 +11,9 @@ from podledger.api.document import job_document
 from podledger.api.job import Job, JobStatus
 from podledger.api.pod import Pod
 from podledger_adapters.cli.exit_code import ExitCode
-from podledger_adapters.cli.fault import one_line
 from podledger_adapters.cli.job_table import job_table
 from podledger_adapters.cli.pod_logs import exit_text
+from podledger_adapters.manifest.fault import one_line
 
 __all__ = ["FailedPod", "exit_code_of_jobs", "list_document", "summary_lines"]
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct, field
 
 from podledger.errors import ClusterError, InputError
-from podledger_adapters.cli.yaml_text import read_documents
+from podledger_adapters.manifest.yaml_text import read_documents
 
 __all__ = ["Access", "ExecPlugin", "Identity", "load_access"]
 

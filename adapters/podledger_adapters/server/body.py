@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from podledger.api.field_error import go_quote
 from podledger.api.json_value import is_array, is_object, json_kind
-from podledger_adapters.cli.fault import ManifestError
-from podledger_adapters.cli.yaml_text import read_documents
+from podledger_adapters.manifest.fault import ManifestError
+from podledger_adapters.manifest.yaml_text import read_documents
 from podledger_adapters.server import protobuf
 from podledger_adapters.server.json_text import MalformedJson, duplicates, read_json
 from podledger_adapters.server.negotiation import JSON, PROTOBUF

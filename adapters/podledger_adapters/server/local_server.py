@@ -22,7 +22,6 @@ from podledger.errors import ClusterError, InputError
 from podledger.log.memory import MemoryLog
 from podledger.log.sqlite import SqliteLog
 from podledger.ports import Clock, EventLog, Node
-from podledger_adapters.cli.workspace import Workspace
 from podledger_adapters.local import LocalCluster
 from podledger_adapters.server.app import make_app
 from podledger_adapters.server.certificates import Certificates, server_certificates
@@ -30,6 +29,7 @@ from podledger_adapters.server.kubeconfig import write_kubeconfig
 from podledger_adapters.server.private_file import make_private_directory, write_private
 from podledger_adapters.server.serving import Address, bind, is_loopback, serving
 from podledger_adapters.store import ObjectStore
+from podledger_adapters.workspace import Workspace
 
 __all__ = ["CONTROLLERS", "ClusterKind", "LocalServer", "PodsMode", "ServerOptions", "check_options", "local_server"]
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from podledger.api.field_error import forbidden, required
 from podledger.api.json_value import is_object, json_kind
-from podledger_adapters.cli.fault import ManifestError
+from podledger_adapters.manifest.fault import ManifestError
 from podledger_adapters.server.body import decode_patch_text, unregistered
 from podledger_adapters.server.field_validation import FieldValidation, checked_patch, patch_error
 from podledger_adapters.server.json_text import MalformedJson

@@ -1,6 +1,6 @@
 """One fault of the user's input, told in one line: file, document, line and column, field, what is wrong, the way out.
 
-Finding faults is the business of `yaml_text`, `manifest` and `preflight`; here is only their shape.
+Finding faults is the business of `yaml_text` and of who reads the values; here is only their shape.
 """
 
 from collections.abc import Sequence

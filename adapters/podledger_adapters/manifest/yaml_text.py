@@ -2,7 +2,7 @@
 
 PyYAML's C loader does the work, with the differences that manifests need: a key given twice is an error, `12:30` and
 `2024-01-01` stay strings (Kubernetes knows no such types), tags of other languages are refused, and depth and size
-are bounded before anything recursive is built. What the values mean is left to `manifest`.
+are bounded before anything recursive is built. What the values mean is left to others.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import yaml
 
-from podledger_adapters.cli.fault import Fault, ManifestError, Place
+from podledger_adapters.manifest.fault import Fault, ManifestError, Place
 
 __all__ = ["MAX_BYTES", "YamlDocument", "read_documents"]
 

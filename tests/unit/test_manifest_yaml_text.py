@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from podledger_adapters.cli.fault import ManifestError
-from podledger_adapters.cli.yaml_text import read_documents
+from podledger_adapters.manifest.fault import ManifestError
+from podledger_adapters.manifest.yaml_text import read_documents
 
 
 def values(text: str) -> list[object]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from podledger.api.pod import Pod
 from podledger.job.event import JobEvent, JobMissing
 from podledger.job.names import FINALIZER
-from podledger.job.observation import observe_pod, observe_pod_gone
+from podledger.job.observation import observe_pod, observe_pod_gone, observe_stray
 from podledger.job.state import JobState
 from podledger.projection import Projection
 
@@ -27,7 +27,11 @@ class PodHomes:
     `_orphans` those without an owner, and `_claims` the Jobs that keep an eye on one of these.
     """
 
-    def __init__(self, projection: Projection, foreign: Mapping[str, None], report: Report) -> None:
+    def __init__(
+        self, projection: Projection, foreign: Mapping[str, None], report: Report, *, frees_strays: bool = False
+    ) -> None:
+        """`frees_strays`: whether pods that nobody owns are ours to free of the finalizer."""
+        self._frees_strays = frees_strays
         self._projection, self._foreign, self._report = projection, foreign, report
         self._homes: dict[str, str] = {}
         self._waiting: dict[str, dict[str, Pod]] = {}
@@ -90,6 +94,8 @@ class PodHomes:
                 self.observe(pod)
             if job in self._foreign:
                 self.give_up(job)
+        for pod in list(self._orphans.values()):
+            self._free_stray(pod)
 
     def drop_unlisted(self, is_gone: Callable[[str, int], bool]) -> None:
         """Forget the pods that a list does not show; `is_gone` says of a uid and a version whether that is so."""
@@ -131,6 +137,18 @@ class PodHomes:
             self._report(state.uid, observe_pod(state, pod))
             if uid in state.pods:
                 self._claims.setdefault(uid, {})[state.uid] = None
+        self._free_stray(pod)
+
+    def _free_stray(self, pod: Pod) -> None:
+        """See to it that a pod loses the finalizer that no Job will ever take off."""
+        meta = pod.metadata
+        uid, states = meta.uid, self._projection.states
+        if not (self._frees_strays and self._settled and FINALIZER in meta.finalizers) or uid in states:
+            return
+        if any(job in states and uid in states[job].pods for job in self._claims.get(uid, ())):
+            return  # a Job has to do with it still: it adopts it, or frees it itself
+        self._report(uid, observe_stray(pod))
+        self._claims.setdefault(uid, {})[uid] = None
 
     def _candidates(self, pod: Pod, home: str | None) -> list[JobState]:
         """The Jobs an ownerless pod may concern: former ones, the one its label names, those that choose by hand."""

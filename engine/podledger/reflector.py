@@ -19,6 +19,7 @@ from podledger.event import ClusterRewound, ListGap
 from podledger.freshness import KINDS, Freshness, version_of
 from podledger.job.decision import is_managed_by
 from podledger.job.event import JobDeleting, JobEvent, JobGone, JobSet, JobSpecChanged
+from podledger.job.names import JOB_CONTROLLER
 from podledger.job.observation import observe_job, observe_job_gone
 from podledger.job.state import JobState
 from podledger.journal import Journal
@@ -52,7 +53,9 @@ class Reflector:
         self._listed["CronJob"] = not cronjobs
         self._foreign: dict[str, None] = {}
         self._touched: dict[str, bool] = {}
-        self._homes = PodHomes(journal.projection, self._foreign, self._report)
+        self._homes = PodHomes(
+            journal.projection, self._foreign, self._report, frees_strays=JOB_CONTROLLER in controllers
+        )
         self._crons = CronHomes(journal.projection.crons, self._report_cron) if cronjobs else None
         self._touched_crons: dict[str, None] = {}
 

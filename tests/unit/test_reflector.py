@@ -364,3 +364,22 @@ async def test_nothing_is_kept_of_pods_that_ended_or_went() -> None:
     assert len(state.done) == 100
     assert "0 ahead" in repr(watching.reflector)
     assert "<PodHomes 2 at home, 0 before their Job, 0 orphans>" in repr(watching.reflector)
+
+
+@pytest.mark.asyncio
+async def test_a_pod_that_nobody_owns_or_may_adopt_stands_for_itself_until_it_is_free() -> None:
+    watching = await synced()
+    assert kinds(watching.see(Seen(pod("x", 20, labels={"app": "x"})))) == ["JobMissing", "PodCreated"]
+    assert watching.pods_of("x") == ["x"]
+    assert watching.see(Seen(pod("x", 21, labels={"app": "x"}, phase="Pending"))) == []
+    assert kinds(watching.see(Seen(pod("x", 22, held=False, labels={"app": "x"})))) == ["PodFinalizerGone"]
+    assert "x" not in watching.journal.projection.states
+
+
+@pytest.mark.asyncio
+async def test_such_a_stray_found_by_the_first_lists_is_found_too_once_no_job_may_have_it() -> None:
+    stray, adoptable = pod("x", 5, labels={"app": "z"}), pod("y", 6, labels={"app": "x"})
+    jobs = listed("Job", 10, job("a", 4, manual_selector=True, selector=MANUAL))
+    watching = await Watching.begin(*listed("Pod", 10, stray, adoptable), *jobs)
+    assert (watching.pods_of("x"), watching.pods_of("a")) == (["x"], ["y"])
+    assert "y" not in watching.journal.projection.states

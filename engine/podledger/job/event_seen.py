@@ -93,7 +93,10 @@ class StatusImported(JobRecord, frozen=True, tag=16):
 
 
 class JobMissing(JobRecord, frozen=True, tag=17):
-    """A pod that bears our finalizer names a Job that is not there and that the log never knew."""
+    """A pod that bears our finalizer names a Job that is not there and that the log never knew.
+
+    One that names none, and that nobody may adopt, stands for itself: `job` and `name` are the pod's own.
+    """
 
     namespace: str
     name: str

@@ -22,7 +22,14 @@ from podledger.job.names import (
 from podledger.job.state import JobState, Phase, PodRecord
 from podledger.job.times import to_seconds
 
-__all__ = ["is_controlled_by", "observe_job", "observe_job_gone", "observe_pod", "observe_pod_gone"]
+__all__ = [
+    "is_controlled_by",
+    "observe_job",
+    "observe_job_gone",
+    "observe_pod",
+    "observe_pod_gone",
+    "observe_stray",
+]
 
 _PHASES = {
     "Running": Phase.RUNNING,
@@ -118,7 +125,7 @@ def observe_pod(state: JobState, pod: Pod) -> list[ev.JobEvent]:
             return events
         if not owned and not _may_adopt(state, meta, matches):
             return events
-        events.append(_created(job, pod, owned, held))
+        events.append(_created(job, pod, owned=owned, held=held))
         known = PodRecord(uid, meta.name, 0, 0, 0, finalizer=held, owned=owned)
     elif known.owned and not owned:
         return _lost(state, known, meta, matches=matches, held=held)
@@ -155,7 +162,7 @@ def _may_adopt(state: JobState, meta: ObjectMeta, matches: bool) -> bool:
     return matches and meta.deletion_timestamp is None
 
 
-def _created(job: str, pod: Pod, owned: bool, held: bool) -> ev.PodCreated:
+def _created(job: str, pod: Pod, *, owned: bool, held: bool) -> ev.PodCreated:
     meta = pod.metadata
     notes = meta.annotations
     if notes:
@@ -262,6 +269,15 @@ def _exits(status: PodStatus) -> tuple[tuple[str, int], ...]:
         if ended is not None and ended.exit_code != 0:
             found.append((container.name, ended.exit_code))
     return tuple(found)
+
+
+def observe_stray(pod: Pod) -> list[ev.JobEvent]:
+    """A pod that nobody owns or may adopt still bears the finalizer: it stands for a Job of its own that is not there.
+
+    That Job's uid is the pod's, so what becomes of the pod is told and retried as for any other.
+    """
+    meta = pod.metadata
+    return [ev.JobMissing(meta.uid, meta.namespace, meta.name), _created(meta.uid, pod, owned=False, held=True)]
 
 
 def observe_pod_gone(state: JobState, uid: str) -> list[ev.JobEvent]:

@@ -152,7 +152,7 @@ def sweep_pods(plan: Plan, rule: str) -> None:
         return
     held = [state.pods[uid] for uid in (*state.tally.tracked, *state.tally.foreign)]
     for pod in sorted(held, key=lambda pod: pod.order):
-        if not pod.finalizer or pod.releasing or (state.missing and not pod.terminating):
+        if not pod.finalizer or pod.releasing or (state.missing and pod.owned and not pod.terminating):
             continue
         if pod.late and pod.standing == Standing.ACTIVE and pod.owned and not state.gone:
             plan.delete(pod, rule, release=True)

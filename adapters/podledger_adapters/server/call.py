@@ -10,7 +10,6 @@ import anyio
 from starlette.requests import ClientDisconnect, Request
 
 from podledger.api.field_error import FieldError, go_quote
-from podledger.clock import RealClock
 from podledger.ports import Clock
 from podledger_adapters.local import LocalCluster
 from podledger_adapters.server.body import check_size
@@ -32,10 +31,10 @@ BODY_TIMEOUT_S: Final = 60.0
 class ServerState:
     """What all requests share."""
 
-    def __init__(self, cluster: LocalCluster, *, clock: Clock | None = None) -> None:
+    def __init__(self, cluster: LocalCluster) -> None:
         self.cluster = cluster
         self.store: ObjectStore = cluster.store
-        self.clock = clock or RealClock()
+        self.clock: Clock = cluster.clock
         self.lists = ListSnapshots(self.clock)
         self.changes = WireChanges()
         self.stopping = anyio.Event()

@@ -6,7 +6,7 @@ Bodies are bounded where they are read (`call.py`).
 import asyncio
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 __all__ = ["HEAD_BYTES", "HEAD_TIMEOUT_S", "BoundedHttp"]
 
@@ -23,14 +23,13 @@ class BoundedHttp(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._reading_head = True
-        self._head_bytes = 0
+        self._head_bytes = self._unanswered = 0
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def idle(self) -> bool:
         """Whether no request is being answered."""
-        cycle: RequestResponseCycle | None = self.cycle
-        return cycle is None or bool(cycle.response_complete)
+        return not self._unanswered
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its parent has it
         """A client came: it has to send a request."""
@@ -62,7 +61,13 @@ class BoundedHttp(HttpToolsProtocol):
         """A request's head is complete."""
         self._reading_head = False
         self._stop_timer()
+        self._unanswered += 1
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """A request was answered."""
+        self._unanswered -= 1
+        super().on_response_complete()
 
     def _start_timer(self) -> None:
         self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up)

@@ -100,6 +100,10 @@ class ListSnapshots:
         found = self._kept.get((kind, namespace, revision))
         return None if found is None else found[1]
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._kept.clear()
+
     def _forget_old(self) -> None:
         now = self._clock.monotonic()
         for place, (since, _) in list(self._kept.items()):

@@ -55,10 +55,12 @@ async def evict_pod(call: Call) -> Response:
     options = read_write_options(call, "CreateOptions")
     eviction, warnings = await _read(call, "Eviction", "policy/v1")
     request = delete_request(eviction.get("deleteOptions") or {})
+    with call.store.batch(dry_run=True) as trial:
+        # What is refused leaves no condition behind.
+        trial.delete(Pod, call.key, request.options)
     with call.store.batch(dry_run=options.dry_run or request.dry_run) as batch:
         pod = call.store.find(Pod, call.key)
-        if pod is None:
-            raise not_found(RESOURCES[Pod], call.name)
+        assert pod is not None, "it was there a moment ago"
         if pod.status.phase not in TERMINAL:
             condition = PodCondition(
                 type="DisruptionTarget",

@@ -5,7 +5,7 @@ Nothing here handles signals or ends the process; `cli/serve.py` and `testing.py
 
 import ipaddress
 import socket
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final, NamedTuple
 
@@ -103,7 +103,8 @@ class Server(uvicorn.Server):
         self._abort(idle_only=False)
 
     def _abort(self, *, idle_only: bool) -> None:
-        for connection in tuple(self.server_state.connections):
+        connections: Sequence[object] = tuple(self.server_state.connections)
+        for connection in connections:
             if isinstance(connection, BoundedHttp) and (connection.idle or not idle_only):
                 connection.transport.abort()
 

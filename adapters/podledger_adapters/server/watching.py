@@ -133,12 +133,12 @@ class Watcher:
 
     async def _all(self, watch: StoreWatch) -> AsyncGenerator[bytes]:
         timeout_s = self._options.timeout_s or uniform(*DEFAULT_TIMEOUT_S)
-        begun_s = self._clock.monotonic()
+        begun_s = anyio.current_time()
         end_s = begun_s + timeout_s
         bookmark_s = self._bookmark_after(begun_s, end_s)
         for piece in self._initial():
             yield piece
-        while (now_s := self._clock.monotonic()) < end_s:
+        while (now_s := anyio.current_time()) < end_s:
             if now_s >= bookmark_s:
                 bookmark_s = self._bookmark_after(now_s, end_s)
                 yield self._bookmark(watch.revision)

@@ -23,7 +23,8 @@ class BoundedHttp(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._reading_head = True
-        self._head_bytes = self._unanswered = 0
+        self._head_bytes = 0
+        self._unanswered = 0
         self._timer: asyncio.TimerHandle | None = None
 
     @property

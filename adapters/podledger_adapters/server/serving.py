@@ -5,7 +5,7 @@ Nothing here handles signals or ends the process; `cli/serve.py` and `testing.py
 
 import ipaddress
 import socket
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final, NamedTuple
 
@@ -98,15 +98,15 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close, and leave no connection behind: a TLS client that is idle would not answer a goodbye."""
-        self._abort(idle_only=True)
+        _abort(self.server_state.connections, idle_only=True)
         await super().shutdown(sockets)
-        self._abort(idle_only=False)
+        _abort(self.server_state.connections, idle_only=False)
 
-    def _abort(self, *, idle_only: bool) -> None:
-        connections: Sequence[object] = tuple(self.server_state.connections)
-        for connection in connections:
-            if isinstance(connection, BoundedHttp) and (connection.idle or not idle_only):
-                connection.transport.abort()
+
+def _abort(connections: Iterable[object], *, idle_only: bool) -> None:
+    for connection in tuple(connections):
+        if isinstance(connection, BoundedHttp) and (connection.idle or not idle_only):
+            connection.transport.abort()
 
 
 @asynccontextmanager

@@ -15,6 +15,10 @@ def finalizer_gone(state: JobState, event: ev.PodFinalizerGone | ev.PodReleased)
         return
     leave(state, pod)
     pod.finalizer = pod.releasing = False
+    if _is_done(pod):  # the way of nearly all: it has no share any more, and gets none
+        settle(state, pod)
+        _forget(state, pod)
+        return
     enter(state, pod)
     settle(state, pod)
     if not pod.owned and (
@@ -23,8 +27,6 @@ def finalizer_gone(state: JobState, event: ev.PodFinalizerGone | ev.PodReleased)
         drop(state, pod)
         del state.pods[pod.uid]
         state.unresolved.pop(pod.uid, None)
-    else:
-        forget_if_done(state, pod)
 
 
 def settle(state: JobState, pod: PodRecord) -> None:
@@ -39,11 +41,22 @@ def settle(state: JobState, pod: PodRecord) -> None:
 
 def forget_if_done(state: JobState, pod: PodRecord) -> None:
     """Keep only the judgement of a pod that ended and that nothing holds any more."""
-    if pod.phase >= Phase.SUCCEEDED and not pod.finalizer and pod.owned and pod.matches:
-        drop(state, pod)
-        del state.pods[pod.uid]
-        if not state.books_closed:
-            state.done[pod.uid] = pod.counted or "none"
+    if _is_done(pod):
+        leave(state, pod)
+        _forget(state, pod)
+
+
+def _is_done(pod: PodRecord) -> bool:
+    return pod.phase >= Phase.SUCCEEDED and not pod.finalizer and pod.owned and pod.matches
+
+
+def _forget(state: JobState, pod: PodRecord) -> None:
+    """Forget a pod whose share is out of the tally, but for its judgement."""
+    if pod.index >= 0:
+        review_index(state, pod.index)
+    del state.pods[pod.uid]
+    if not state.books_closed:
+        state.done[pod.uid] = pod.counted or "none"
 
 
 def discard(state: JobState, uid: str) -> None:

@@ -44,10 +44,14 @@ def _pod_scheduled(state: JobState, event: ev.PodScheduled) -> None:
 
 def _pod_started(state: JobState, event: ev.PodStarted) -> None:
     pod = state.pods.get(event.pod)
-    if pod is not None and pod.phase < Phase.RUNNING:
-        leave(state, pod)
+    if pod is None or pod.phase >= Phase.RUNNING:
+        return
+    if pod.phase == Phase.PENDING:  # counts as it did: the tally stays as it is
         pod.phase = Phase.RUNNING
-        enter(state, pod)
+        return
+    leave(state, pod)
+    pod.phase = Phase.RUNNING
+    enter(state, pod)
 
 
 def _pod_ready(state: JobState, event: ev.PodReady) -> None:

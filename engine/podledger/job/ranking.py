@@ -14,7 +14,7 @@ def _rank(pod: PodRecord) -> tuple[bool, int, bool, float, int, int, int]:
     ready_since = _younger_first(pod.ready_since_s) if pod.ready else 0.0
     return (
         pod.scheduled,
-        _PHASE_RANK.get(Phase(pod.phase), 2),
+        _PHASE_RANK.get(pod.phase, 2),
         pod.ready,
         ready_since,
         -pod.most_restarts,

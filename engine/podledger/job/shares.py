@@ -21,9 +21,8 @@ def enter(state: JobState, pod: PodRecord) -> None:
         if pod.index >= 0:
             review_index(state, pod.index)
         return
-    standing = pod.standing
-    if standing != Standing.ENDED:
-        _enter_live(state, pod, standing)
+    if pod.phase < Phase.SUCCEEDED:
+        _enter_live(state, pod)
     if pod.finalizer:
         tally.tracked[pod.uid] = None
         _enter_pending(state, pod)
@@ -31,12 +30,12 @@ def enter(state: JobState, pod: PodRecord) -> None:
         review_index(state, pod.index)
 
 
-def _enter_live(state: JobState, pod: PodRecord, standing: Standing) -> None:
+def _enter_live(state: JobState, pod: PodRecord) -> None:
     tally = state.tally
     if pod.phase != Phase.UNKNOWN:
         tally.restarts += pod.restarts
-    held = _holds_index(state, pod)
-    if standing == Standing.ACTIVE:
+    held = pod.index >= 0 and _holds_index(state, pod)
+    if pod.standing == Standing.ACTIVE:
         tally.active += 1
         if pod.ready:
             tally.ready += 1
@@ -56,6 +55,8 @@ def _enter_pending(state: JobState, pod: PodRecord) -> None:
     if pod.counted:
         if not pod.releasing:
             tally.pending[pod.uid] = None
+        return
+    if pod.phase < Phase.SUCCEEDED and not pod.terminating:
         return
     failed = state.is_failed(pod)
     if not failed and pod.phase < Phase.SUCCEEDED:
@@ -87,20 +88,19 @@ def leave(state: JobState, pod: PodRecord) -> None:
     if not (pod.owned and pod.matches):
         tally.foreign.pop(pod.uid, None)
         return
-    standing = pod.standing
-    if standing != Standing.ENDED:
-        _leave_live(state, pod, standing)
+    if pod.phase < Phase.SUCCEEDED:
+        _leave_live(state, pod)
     if pod.finalizer:
         tally.tracked.pop(pod.uid, None)
         _leave_pending(state, pod)
 
 
-def _leave_live(state: JobState, pod: PodRecord, standing: Standing) -> None:
+def _leave_live(state: JobState, pod: PodRecord) -> None:
     tally = state.tally
     if pod.phase != Phase.UNKNOWN:
         tally.restarts -= pod.restarts
-    held = _holds_index(state, pod)
-    if standing == Standing.ACTIVE:
+    held = pod.index >= 0 and _holds_index(state, pod)
+    if pod.standing == Standing.ACTIVE:
         tally.active -= 1
         if pod.ready:
             tally.ready -= 1
@@ -118,6 +118,8 @@ def _leave_live(state: JobState, pod: PodRecord, standing: Standing) -> None:
 def _leave_pending(state: JobState, pod: PodRecord) -> None:
     tally = state.tally
     tally.pending.pop(pod.uid, None)
+    if pod.phase < Phase.SUCCEEDED and not pod.terminating:
+        return
     if pod.counted or pod.discarded or not state.has_valid_index(pod):
         return
     if state.is_failed(pod):
@@ -130,7 +132,8 @@ def _leave_pending(state: JobState, pod: PodRecord) -> None:
 
 
 def _holds_index(state: JobState, pod: PodRecord) -> bool:
-    return pod.index >= 0 and state.indexed and pod.index < (state.spec.completions or 0)
+    """Whether the pod's index, which it has, is one of the Job's."""
+    return state.indexed and pod.index < (state.spec.completions or 0)
 
 
 def _count_failure(state: JobState, pod: PodRecord, sign: int) -> None:

@@ -43,6 +43,9 @@ def _walk(state: CronState, now: float, position: int, first: int, *, starts: bo
         take(plan)
         if not plan.empty:
             return plan.decision(step, position, starts=starts)
+    if starts and state.news:
+        # Nothing follows from what happened; that it was looked at is a fact all the same.
+        return plan.decision(CronStep.PUBLISH, position, starts=True)
     return CronDecision(wake_at=_wake_at(state, now))
 
 

@@ -94,4 +94,4 @@ def times_between(schedule: CronSchedule, zone: tzinfo, after: float, before: fl
             return Span(first, count, False)
         count, time = count + 1, following
     gap = (time - first) / (count - 1)
-    return Span(first, math.floor((before - first) / gap) + 1, True)
+    return Span(first, math.ceil((before - first) / gap), True)

@@ -22,8 +22,8 @@ from podledger_adapters.local import LocalCluster
 __all__ = ["JobRun"]
 
 UNFINISHED = ("", "Pending", "Running", "Unknown")
-SUBMITTED_AT_ONCE = 500
-"""Jobs submitted together, so that they become durable together."""
+CHANGED_AT_ONCE = 500
+"""Jobs submitted or suspended together, so that they become durable together."""
 KILL_WAIT_S = 10.0
 """How long a second Ctrl-C waits for killed pods to be gone and recorded."""
 
@@ -63,8 +63,8 @@ class JobRun:
 
     async def _begin(self, plans: Sequence[Plan]) -> None:
         """Submit what is new; give what is known back the manifest's suspend, which a stopped run had changed."""
-        for start in range(0, len(plans), SUBMITTED_AT_ONCE):
-            part = plans[start : start + SUBMITTED_AT_ONCE]
+        for start in range(0, len(plans), CHANGED_AT_ONCE):
+            part = plans[start : start + CHANGED_AT_ONCE]
             begun: dict[int, JobKey] = {}
             # Shielded: a Job is submitted and ours to suspend, or it is neither.
             with anyio.CancelScope(shield=True):
@@ -106,8 +106,10 @@ class JobRun:
         await self._output.note(
             f"{words}: suspending {_count(len(unfinished), 'Job')}; once more to kill the pods at once"
         )
-        for key in unfinished:
-            await self._set_suspend(key, True)
+        for start in range(0, len(unfinished), CHANGED_AT_ONCE):
+            async with anyio.create_task_group() as tasks:
+                for key in unfinished[start : start + CHANGED_AT_ONCE]:
+                    tasks.start_soon(self._set_suspend, key, True)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._kill_when_urgent, tasks.cancel_scope)
             await self._until(lambda: all(map(self._at_rest, unfinished)))

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from podledger_adapters.cli.exit_code import ExitCode
+from podledger_adapters.extras import missing_module
 
 if TYPE_CHECKING:
     from cyclopts import App, CycloptsError
@@ -41,9 +42,6 @@ COMMANDS = {
     "log": ("podledger_adapters.cli.log", "Look after a ledger."),
 }
 """Each command's name, the module whose `app` it is, and what it does."""
-
-SERVER_MODULES = ("starlette", "uvicorn", "httptools", "cryptography", "jsonpatch")
-"""What only the API server needs."""
 
 
 def build_app(command: str) -> "App":
@@ -131,8 +129,7 @@ def _usage_fault(error: "CycloptsError") -> str:
 
 
 def _missing(error: ModuleNotFoundError) -> int:
-    extra, what = ("server", "API server") if error.name in SERVER_MODULES else ("cli", "command line")
-    print(f"error: {error.name} is missing; install the {what}: pip install 'podledger[{extra}]'", file=sys.stderr)
+    print(f"error: {missing_module(error)}", file=sys.stderr)
     return ExitCode.UNREACHABLE
 
 

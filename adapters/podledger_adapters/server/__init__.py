@@ -18,3 +18,7 @@ Status body that Kubernetes would send. The other half listens, authenticates, r
                       root_paths(), version_info(podledger_version)
     openapi           OpenApi(resources): index(), encoded(name) of `names`
 """
+
+from podledger_adapters.extras import require_extra
+
+require_extra("server")

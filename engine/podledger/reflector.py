@@ -28,7 +28,7 @@ from podledger.ports import Bookmark, Change, Gone, Kind, ListBegan, ListEnded, 
 
 __all__ = ["Reflector"]
 
-_AT_ONCE = (JobSet, JobSpecChanged, JobDeleting, JobGone)
+_AT_ONCE: frozenset[type] = frozenset({JobSet, JobSpecChanged, JobDeleting, JobGone})
 
 
 class _Listing(Struct):
@@ -149,7 +149,7 @@ class Reflector:
         """Fold events of a Job, which is due for that."""
         if events:
             self._journal.add(events)
-            at_once = any(isinstance(event, _AT_ONCE) for event in events)
+            at_once = not _AT_ONCE.isdisjoint(map(type, events))
             self._touched[job] = at_once or self._touched.get(job, False)
 
     def _report_cron(self, cronjob: str, events: Sequence[CronEvent]) -> None:

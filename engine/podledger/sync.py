@@ -26,6 +26,9 @@ __all__ = ["SyncResult", "Syncer"]
 
 logger = logging.getLogger(__name__)
 
+_FAULTS = (Failed, Unknown)
+_NOT_OF_A_POD = (CreatePod, PublishStatus, RecordEvent)  # a pod that is to be created has no uid yet
+
 
 class SyncResult(NamedTuple):
     """How a Job's sync ended.
@@ -130,7 +133,7 @@ class Syncer:
         for command, outcome in zip(commands, outcomes, strict=True):
             if isinstance(command, RecordEvent):
                 continue
-            if isinstance(outcome, Failed | Unknown) and not _is_swallowed(outcome):
+            if isinstance(outcome, _FAULTS) and not _is_swallowed(outcome):
                 progress[command.job].failed = True
             state = states.get(command.job)
             if state is None:  # the Job went while we were calling
@@ -150,7 +153,7 @@ class Syncer:
             reflector.created(state, outcome.pod)
             return
         self._journal.add(observe_outcome(state, command, outcome, now_s))
-        if isinstance(outcome, Done) and not isinstance(command, CreatePod | PublishStatus | RecordEvent):
+        if isinstance(outcome, Done) and not isinstance(command, _NOT_OF_A_POD):
             reflector.wrote_pod(state.namespace, command.uid, outcome.resource_version)
 
 

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.job_case import done, order_of_writes
 from tests.unit.job_performer import JOB_UID, START_S, Performer, at
-from tests.unit.job_world import condition, job, pods_of, status
+from tests.unit.job_world import condition, job, pods_of, status, status_of_phase
 
 from podledger.job import command as cmd
 from podledger.job.limits import Limits
@@ -98,6 +98,26 @@ def test_a_lost_create_is_made_again_under_its_own_intent(applied: bool) -> None
     world.sync()
     intents = {c.intent for c in world.commands if isinstance(c, cmd.CreatePod)}
     assert (len(intents), len(world.pods), world.job.status.active) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_work_queue_is_not_done_while_a_create_is_in_doubt(applied: bool) -> None:
+    world = begin(completions=None, parallelism=2)
+    lose_first(world, cmd.CreatePod, applied=applied)
+    world.sync()
+    unseen = list(world.pods)
+    world.put_pod(pods_of("S")["S1"])
+    world.settle()
+    assert world.job.status.succeeded == 1
+    assert not world.job.status.is_true("SuccessCriteriaMet")
+    if applied:
+        world.set_status(unseen[0], status_of_phase("Succeeded", world.now))
+    else:
+        world.now += Limits().expire_s
+    world.settle()
+    assert world.job.status.is_true("Complete")
+    assert world.job.status.succeeded == 1 + applied
+    assert len([c for c in world.commands if isinstance(c, cmd.CreatePod)]) == 2, "one lost, one skipped"
 
 
 def test_a_name_taken_by_anothers_pod_means_a_new_intent_and_name() -> None:

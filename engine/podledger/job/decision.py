@@ -98,7 +98,7 @@ def _manage(plan: Plan) -> None:
     state = plan.state
     finish = decide_finish(state, plan.now)
     if state.unresolved:
-        in_doubt = resolve_calls(plan, finishing=finish is not None)
+        in_doubt = resolve_calls(plan, finishing=(finish or completions_reached(state)) is not None)
         if in_doubt and finish is None:
             return
     if finish is not None:
@@ -114,7 +114,8 @@ def _record(plan: Plan) -> None:
     if finish is not None and (state.tally.active > 0 or state.unresolved):
         finish = None  # not all pods are known to be deleted: the next sync decides again
     elif finish is None:
-        finish = completions_reached(state)
+        # A pod whose create is in doubt may run: whether the last one has ended is not known.
+        finish = None if state.unresolved else completions_reached(state)
         if finish is None and not state.deleting and not state.unresolved:
             decide_suspension(plan)
     if not state.start_s and not state.spec.suspend and not any(isinstance(e, ev.StartTimeSet) for e in plan.events):

@@ -4,16 +4,16 @@ It keeps books of its own, from the cluster alone: which uids were ever listed a
 So it holds as well when the log is lost. What must hold of the log is `log_oracle.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from podledger.api.job import Job, JobStatus, UncountedTerminatedPods
 from podledger.api.pod import Pod
 from podledger.job.command import Command, CreatePod, PublishStatus
-from podledger.job.intervals import parse_intervals
+from podledger.job.intervals import IntervalSet, parse_intervals
 from podledger.job.names import COMPLETION_INDEX, FINALIZER, INTENT_ANNOTATION
-from podledger.ports import Failed, Outcome
+from podledger.ports import Created, Failed, Outcome
 from podledger_adapters.store import StoreChange
 
 __all__ = ["ClusterOracle", "Violation"]
@@ -34,7 +34,13 @@ def violated(what: str) -> NoReturn:
 
 @dataclass
 class Account:
-    """The books of one Job. `listed` are uids that ever were in an uncounted list, with the list's name."""
+    """The books of one Job, over all the lives of its cluster.
+
+    `listed` are uids that ever were in an uncounted list, with the list's name, `left` those that are in it no more.
+    `ends` are the terminal phases that pods ever had, `undone` the pods that a restore took away, `carried_over` what
+    was listed before one, `completed` the indexes that were ever published. `late` are pods that a controller created
+    which was replaced already, `after_end` those of them that came when the Job had finished.
+    """
 
     job: Job
     most_parallel: int
@@ -43,6 +49,14 @@ class Account:
     pods: dict[str, Pod] = field(default_factory=dict[str, Pod])
     removed: dict[str, None] = field(default_factory=dict[str, None])
     intents: dict[str, str] = field(default_factory=dict[str, str])
+    ends: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    deleted: dict[str, None] = field(default_factory=dict[str, None])
+    undone: dict[str, None] = field(default_factory=dict[str, None])
+    carried_over: dict[str, str] = field(default_factory=dict[str, str])
+    late: dict[str, None] = field(default_factory=dict[str, None])
+    after_end: dict[str, None] = field(default_factory=dict[str, None])
+    completed: IntervalSet = field(default_factory=IntervalSet)
+    final: tuple[int, int] | None = None
     gone: bool = False
 
     @property
@@ -50,15 +64,29 @@ class Account:
         """Whether completionMode is Indexed."""
         return self.job.spec.completion_mode == "Indexed"
 
+    def settled(self, name: str) -> int:
+        """How many uids were in this list once and are not any more: what the counter has to be."""
+        return sum(1 for uid in self.left if self.listed[uid] == name)
+
+    def has_gone(self, uid: str) -> bool:
+        """Whether the pod is not there any more."""
+        return uid in self.removed
+
 
 class ClusterOracle:
-    """Follows every write. `rule_of` tells by which recorded rule a pod may be let go uncounted, "" for none."""
+    """Follows every write. What the log says of a pod is asked for only where the cluster cannot tell.
 
-    def __init__(self, rule_of: Callable[[str], str]) -> None:
+    `rule_of`: by which recorded rule a pod may be let go uncounted, "" for none; `judgement_of`: as what the log counts
+    it towards the counters, "" for not at all.
+    """
+
+    def __init__(self, rule_of: Callable[[str], str], judgement_of: Callable[[str], str]) -> None:
         self.accounts: dict[str, Account] = {}
-        self._rule_of = rule_of
+        self._rule_of, self._judgement_of = rule_of, judgement_of
         # Losing the log loses what was intended but not seen: pods it knew nothing of may be too many for a while.
         self.surplus_allowed = False
+        # What a lost log knew of pods that were let go is known to nobody any more.
+        self.log_lost = False
 
     def told(self, change: StoreChange) -> None:
         """One write was made."""
@@ -78,12 +106,31 @@ class ClusterOracle:
             if account is not None:
                 self._pod_changed(account, before if isinstance(before, Pod) else None, written, change.removed)
 
-    def called(self, command: Command, outcome: Outcome | None) -> None:
-        """A call was made (no outcome yet), or answered."""
+    def restored(self, objects: Sequence[Job | Pod]) -> None:
+        """The cluster was set back to these objects: what was counted stands, pods live again or were never made."""
+        pods = {each.metadata.uid: each for each in objects if isinstance(each, Pod)}
+        jobs = {each.metadata.uid: each for each in objects if isinstance(each, Job)}
+        for uid, account in self.accounts.items():
+            account.job, account.carried_over = jobs[uid], dict(account.listed)
+            account.intents = {intent: pod for intent, pod in account.intents.items() if pod in pods}
+            for pod in account.pods:
+                if pod in pods:
+                    account.pods[pod] = pods[pod]
+                    account.removed.pop(pod, None)
+                    account.undone.pop(pod, None)
+                elif not account.has_gone(pod):
+                    account.removed[pod] = account.undone[pod] = None
+        # Pods that were to be deleted are active again, beside those that were made in their place.
+        self.surplus_allowed = True
+
+    def called(self, command: Command, outcome: Outcome | None, *, late: bool) -> None:
+        """A call was made (no outcome yet), or answered; `late`: by a controller that is dead or was replaced."""
         account = self.accounts.get(command.job)
         if account is None:
             return
-        if isinstance(command, CreatePod) and outcome is None:
+        if isinstance(outcome, Created) and late and outcome.pod.metadata.uid not in account.pods:
+            account.late[outcome.pod.metadata.uid] = None
+        if isinstance(command, CreatePod) and outcome is None and not late:
             terminal = [type_ for type_ in TERMINAL if account.job.status.is_true(type_)]
             if terminal:
                 violated(f"a pod of {account.job.key} is created though the Job is {terminal[0]}")
@@ -95,6 +142,7 @@ class ClusterOracle:
         for account in self.accounts.values():
             if not account.gone:
                 _require_finished(account)
+            self._require_one_end_each(account)
         if self.held():
             violated(f"all Jobs are finished and pods are held: {self.held()}")
 
@@ -113,25 +161,27 @@ class ClusterOracle:
         new, key = job.status, job.key
         if old == new:
             return
-        if old.finished and (old.succeeded, old.failed) != (new.succeeded, new.failed):
-            violated(f"{key} was finished with {old.succeeded}/{old.failed}, now it has {new.succeeded}/{new.failed}")
-        listed_before, listed = (
-            old.uncounted_terminated_pods or NOTHING_LISTED,
-            (new.uncounted_terminated_pods or NOTHING_LISTED),
-        )
-        left_succeeded = self._lists_changed(account, "succeeded", listed_before.succeeded, listed.succeeded)
-        left_failed = self._lists_changed(account, "failed", listed_before.failed, listed.failed)
-        if new.failed - old.failed != left_failed:
-            violated(f"{key}: failed went from {old.failed} to {new.failed} while {left_failed} uids left the list")
+        if (old.finished or new.finished) and account.final not in (None, (new.succeeded, new.failed)):
+            violated(f"{key} was finished with {account.final}, now it has {new.succeeded}/{new.failed}")
+        if new.finished:
+            account.final = (new.succeeded, new.failed)
+        listed = new.uncounted_terminated_pods or NOTHING_LISTED
+        self._lists_changed(account, "succeeded", listed.succeeded)
+        self._lists_changed(account, "failed", listed.failed)
+        for uid in account.undone:
+            # Its count is in the log. With nothing left to hold, it goes from there to the counters.
+            judgement = self._judgement_of(uid)
+            if judgement and uid not in account.listed:
+                account.listed[uid], account.left[uid] = judgement, None
+        if new.failed != account.settled("failed"):
+            violated(f"{key}: failed is {new.failed}, and {account.settled('failed')} uids ever left the list")
         if account.indexed:
-            self._indexes_changed(account, old, job)
-        elif new.succeeded - old.succeeded != left_succeeded:
-            violated(
-                f"{key}: succeeded went from {old.succeeded} to {new.succeeded}; {left_succeeded} uids left the list"
-            )
+            self._indexes_changed(account, job)
+        elif new.succeeded != account.settled("succeeded"):
+            violated(f"{key}: succeeded is {new.succeeded}, and {account.settled('succeeded')} uids ever left the list")
 
-    def _lists_changed(self, account: Account, name: str, before: tuple[str, ...], now: tuple[str, ...]) -> int:
-        """Check a list of uncounted uids; how many left it."""
+    def _lists_changed(self, account: Account, name: str, now: tuple[str, ...]) -> None:
+        """Check a list of uncounted uids, and note those that left it."""
         key = account.job.key
         if len(set(now)) != len(now):
             violated(f"{key}: a uid is in uncounted {name} twice")
@@ -143,36 +193,45 @@ class ClusterOracle:
             pod = account.pods.get(uid)
             if pod is None:
                 violated(f"{key}: {uid} in uncounted {name} is no pod of this Job")
-            if name == "succeeded" and pod.status.phase != "Succeeded":
+            ends = account.ends.get(uid, ())
+            if name == "succeeded" and "Succeeded" not in ends:
                 violated(f"{key}: {uid} in uncounted succeeded is {pod.status.phase}")
-            if name == "failed" and pod.status.phase != "Failed" and pod.metadata.deletion_timestamp is None:
+            if name == "failed" and "Failed" not in ends and uid not in account.deleted:
                 violated(f"{key}: {uid} in uncounted failed is {pod.status.phase} and not being deleted")
-        left = [uid for uid in before if uid not in now]
+        # All that ever was in it: a restored cluster lists what had left, and not what came later.
+        left = [
+            uid for uid, was in account.listed.items() if was == name and uid not in now and uid not in account.left
+        ]
         for uid in left:
-            if uid not in account.removed and FINALIZER in account.pods[uid].metadata.finalizers:
+            # Of what was listed before a restore the log knows, whether the restored cluster lists it or not.
+            if uid in account.carried_over or account.has_gone(uid):
+                continue
+            if FINALIZER in account.pods[uid].metadata.finalizers:
                 violated(f"{key}: {uid} left uncounted {name} while its finalizer is on: it could be counted again")
         account.left.update(dict.fromkeys(left))
-        return len(left)
 
-    def _indexes_changed(self, account: Account, old: JobStatus, job: Job) -> None:
+    def _indexes_changed(self, account: Account, job: Job) -> None:
         limit = job.spec.completions or 0
-        before = parse_intervals(old.completed_indexes, limit)
+        before = account.completed
         now = parse_intervals(job.status.completed_indexes, limit)
         failed = parse_intervals(job.status.failed_indexes or "", limit)
         if job.status.succeeded != now.size:
             violated(f"{job.key}: succeeded is {job.status.succeeded}, completedIndexes {job.status.completed_indexes}")
         if now.count_of(before) != before.size:
-            violated(
-                f"{job.key}: completedIndexes lost some: {old.completed_indexes} -> {job.status.completed_indexes}"
-            )
+            violated(f"{job.key}: completedIndexes lost some: {before.format()} -> {job.status.completed_indexes}")
         if now.count_of(failed):
             violated(f"{job.key}: completedIndexes and failedIndexes overlap: {job.status}")
+        account.completed = now
 
     # ---- pods --------------------------------------------------------------------------------------------------
 
     def _pod_changed(self, account: Account, before: Pod | None, pod: Pod, removed: bool) -> None:
         uid, key = pod.metadata.uid, account.job.key
         account.pods[uid] = pod
+        if pod.status.phase in ENDED:
+            account.ends[uid] = (*account.ends.get(uid, ()), pod.status.phase)
+        if pod.metadata.deletion_timestamp is not None:
+            account.deleted[uid] = None
         if removed:
             account.removed[uid] = None
         if before is None:
@@ -193,11 +252,43 @@ class ClusterOracle:
         intent = pod.metadata.annotations.get(INTENT_ANNOTATION, "")
         if not intent:
             violated(f"{key}: {name} bears no intent")
-        if account.intents.setdefault(intent, pod.metadata.uid) != pod.metadata.uid and not self.surplus_allowed:
+        uid = pod.metadata.uid
+        if uid in account.late:
+            self._late_pod_created(account, uid, intent)
+            return
+        if account.intents.setdefault(intent, uid) != uid and not self.surplus_allowed:
             violated(f"{key}: two pods were created for the intent {intent}")
-        active = [uid for uid, each in account.pods.items() if _is_active(each) and uid not in account.removed]
+        active = [
+            uid
+            for uid, each in account.pods.items()
+            if _is_active(each) and not account.has_gone(uid) and uid not in account.late
+        ]
         if len(active) > account.most_parallel and not self.surplus_allowed:
             violated(f"{key}: {len(active)} active pods, parallelism was never above {account.most_parallel}")
+
+    def _late_pod_created(self, account: Account, uid: str, intent: str) -> None:
+        """A replaced controller's call arrived: its pod is surplus, and may bear an intent whose pod went meanwhile."""
+        former = account.intents.setdefault(intent, uid)
+        if former != uid and not account.has_gone(former) and not self.surplus_allowed:
+            violated(f"{account.job.key}: a late call made a second pod for the intent {intent}, beside {former}")
+        if account.job.status.finished:
+            account.after_end[uid] = None
+
+    def _require_one_end_each(self, account: Account) -> None:
+        """Each pod counted, or was let go by a recorded rule: none fell through."""
+        key = account.job.key
+        for uid, pod in account.pods.items():
+            if uid in account.listed or (account.indexed and self._completed_its_index(account, pod)):
+                if uid in account.after_end:
+                    violated(f"{key}: {uid} was created after the Job had finished, and counted")
+            elif not self._rule_of(uid) and not self.log_lost and uid not in account.undone:
+                violated(f"{key}: {uid} ({pod.status.phase}) neither counted nor was it let go by any rule")
+            if uid in account.after_end and not account.has_gone(uid) and _is_active(pod):
+                violated(f"{key}: {uid} was created after the Job had finished, and is active still")
+
+    def _completed_its_index(self, account: Account, pod: Pod) -> bool:
+        index = int(pod.metadata.annotations.get(COMPLETION_INDEX, "-1"))
+        return "Succeeded" in account.ends.get(pod.metadata.uid, ()) and index in account.completed
 
     def _may_be_released(self, account: Account, pod: Pod) -> str:
         """Why it may be let go: not ended, published as counted, or by a recorded rule; "" if none is known."""
@@ -208,11 +299,8 @@ class ClusterOracle:
             return f"listed as {account.listed[uid]}"
         if account.gone or job.metadata.deletion_timestamp is not None:
             return "the Job goes"
-        if account.indexed and pod.status.phase == "Succeeded":
-            index = int(pod.metadata.annotations.get(COMPLETION_INDEX, "-1"))
-            done = parse_intervals(job.status.completed_indexes, job.spec.completions or 0)
-            if index in done:
-                return "its index is published as completed"
+        if account.indexed and self._completed_its_index(account, pod):
+            return "its index is published as completed"
         return self._rule_of(uid)
 
 

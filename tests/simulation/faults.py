@@ -9,8 +9,9 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
-__all__ = ["LIKELIHOOD", "Fault", "Faults"]
+__all__ = ["LIKELIHOOD", "Fault", "Faults", "Pin"]
 
 
 class Fault(StrEnum):
@@ -23,6 +24,7 @@ class Fault(StrEnum):
     CRASH_AMONG_CALLS = "crash when some calls of a batch were made"
     CRASH_AFTER_CALL = "crash after calls were applied, before their answers were known"
     CRASH_AT_PORT = "crash at another await of a port: watch, read, take, snapshot, clock"
+    CRASH_AT_STEP = "crash between any two steps of any task"
     CRASH_IN_RECOVERY = "crash while recovering from a crash"
     LOG_LOST = "restart with an empty log"
     LOG_REFUSES = "the log refuses an append and all behind it"
@@ -38,6 +40,8 @@ class Fault(StrEnum):
     WATCH_DUPLICATED = "a change is shown twice"
     WATCH_BROKEN = "a watch breaks and the kind is listed again"
     STALE_LIST = "a list is answered from the past"
+    RESTORED = "the cluster is restored from a backup, revisions and all"
+    RESTORED_AHEAD = "the cluster is restored from a backup and goes on from higher revisions"
     POD_DELETED = "somebody deletes a pod"
     POD_FORCE_DELETED = "somebody deletes a pod without grace"
     SCALED = "somebody changes parallelism"
@@ -54,6 +58,7 @@ LIKELIHOOD: Mapping[Fault, float] = {
     Fault.CRASH_AMONG_CALLS: 0.03,
     Fault.CRASH_AFTER_CALL: 0.03,
     Fault.CRASH_AT_PORT: 0.005,
+    Fault.CRASH_AT_STEP: 0.002,
     Fault.CRASH_IN_RECOVERY: 0.04,
     Fault.LOG_LOST: 0.15,
     Fault.LOG_REFUSES: 0.01,
@@ -69,6 +74,8 @@ LIKELIHOOD: Mapping[Fault, float] = {
     Fault.WATCH_DUPLICATED: 0.1,
     Fault.WATCH_BROKEN: 0.03,
     Fault.STALE_LIST: 0.5,
+    Fault.RESTORED: 0.05,
+    Fault.RESTORED_AHEAD: 0.05,
     Fault.POD_DELETED: 0.15,
     Fault.POD_FORCE_DELETED: 0.1,
     Fault.SCALED: 0.05,
@@ -79,20 +86,35 @@ LIKELIHOOD: Mapping[Fault, float] = {
 MOST_LEFT_OUT = 0.8
 
 
-class Faults:
-    """The faults of one run. Until `stop` they strike as drawn; after it nothing does."""
+class Pin(NamedTuple):
+    """One fault, to strike the n-th time it could (from 1), and no other."""
 
-    def __init__(self, seed: int, only: frozenset[Fault] | None = None) -> None:
+    fault: Fault
+    time: int
+
+
+class Faults:
+    """The faults of one run. Until `stop` they strike as drawn, or as pinned; after it nothing does."""
+
+    def __init__(self, seed: int, only: frozenset[Fault] | None = None, pin: Pin | None = None) -> None:
         self.draw = random.Random(f"faults {seed}")
         left_out = self.draw.uniform(0.0, MOST_LEFT_OUT)
         drawn = frozenset(fault for fault in Fault if self.draw.random() >= left_out)
         self.enabled = drawn if only is None else only
+        self._pin = pin
+        self._times = 0
         self.fired: Counter[Fault] = Counter()
         self.active = True
 
     def strikes(self, fault: Fault) -> bool:
         """Whether it strikes here and now; counted if so."""
-        if not self.active or fault not in self.enabled or self.draw.random() >= LIKELIHOOD[fault]:
+        if not self.active:
+            return False
+        if self._pin is not None:
+            self._times += fault is self._pin.fault
+            if fault is not self._pin.fault or self._times != self._pin.time:
+                return False
+        elif fault not in self.enabled or self.draw.random() >= LIKELIHOOD[fault]:
             return False
         self.fired[fault] += 1
         return True

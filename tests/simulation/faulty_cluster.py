@@ -10,32 +10,39 @@ from contextlib import asynccontextmanager
 
 from podledger.api.job import Job, JobKey
 from podledger.job.command import Command, RecordEvent
-from podledger.ports import Change, Clock, Cluster, Failed, Outcome, Unknown
+from podledger.ports import Change, Clock, Failed, Outcome, Unknown
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.faulty_watch import FaultyWatch
 from tests.simulation.history import History
 from tests.simulation.life import Life
+from tests.simulation.restorable import RestorableCluster
 
 __all__ = ["FaultyCluster", "Wire"]
 
 # The longest that a batch of calls takes, virtual seconds.
 SLOW_S = 20.0
 
-Watcher = Callable[[Command, Outcome | None], None]
+Watcher = Callable[[Command, Outcome | None, Life], None]
 
 
 class Wire:
-    """Calls under way, whoever made them. `watcher` is told of each call when it is made and when it is answered."""
+    """Calls under way, whoever made them. `watcher` is told of each call when it is made and when it is answered.
 
-    def __init__(self, cluster: Cluster, faults: Faults, watcher: Watcher) -> None:
+    `made` counts the calls.
+    """
+
+    def __init__(self, cluster: RestorableCluster, faults: Faults, watcher: Watcher) -> None:
         self._cluster, self._faults, self._watcher = cluster, faults, watcher
+        self._cuts = 0
+        self.made = 0
         # A dict for its order.
         self._under_way: dict[asyncio.Task[list[Outcome]], None] = {}
 
     def send(self, commands: Sequence[Command], life: Life) -> asyncio.Task[list[Outcome]]:
         """Make the calls; the task ends with their outcomes. Cancelling whoever waits leaves it alone."""
+        self.made += len(commands)
         for command in commands:
-            self._watcher(command, None)
+            self._watcher(command, None, life)
         task = asyncio.get_running_loop().create_task(self._make(commands, life), name="calls")
         self._under_way[task] = None
         task.add_done_callback(self._arrived)
@@ -46,59 +53,76 @@ class Wire:
         while self._under_way:
             await asyncio.wait(tuple(self._under_way))
 
+    def cut(self) -> None:
+        """Whatever is under way is lost: the cluster goes down."""
+        self._cuts += 1
+
     def _arrived(self, task: asyncio.Task[list[Outcome]]) -> None:
         self._under_way.pop(task, None)
 
     async def _make(self, commands: Sequence[Command], life: Life) -> list[Outcome]:
+        cuts = self._cuts
         if self._faults.strikes(Fault.SLOW_CALL):
             await asyncio.sleep(self._faults.seconds(SLOW_S))
         outcomes: list[Outcome] = []
         for command in commands:
+            if cuts != self._cuts:
+                outcomes.append(Unknown("the simulated cluster went down"))
+                continue
             if not life.alive and not self._faults.strikes(Fault.LATE_WRITE):
                 break  # It was never sent. Nobody is left who would read the outcomes.
             if life.alive and outcomes and self._faults.strikes(Fault.CRASH_AMONG_CALLS):
                 life.die(Fault.CRASH_AMONG_CALLS)
                 continue
-            outcome = await self._call(command)
-            self._watcher(command, outcome)
+            outcome = await self._call(command, life)
+            self._watcher(command, outcome, life)
             outcomes.append(outcome)
         return outcomes
 
-    async def _call(self, command: Command) -> Outcome:
+    async def _call(self, command: Command, life: Life) -> Outcome:
         if isinstance(command, RecordEvent):
-            return (await self._cluster.perform([command]))[0]
+            return (await (await self._cluster.up()).perform([command]))[0]
         if self._faults.strikes(Fault.CALL_REFUSED):
             return Failed(500, "InternalError", "the simulated API server has a bad moment")
         if self._faults.strikes(Fault.CALL_THROTTLED):
             return Failed(429, "TooManyRequests", "the simulated API server is busy", retry_after_s=1.0)
         if self._faults.strikes(Fault.CALL_LOST):
             return Unknown("the simulated network lost the request")
-        outcome = (await self._cluster.perform([command]))[0]
+        outcome = (await (await self._cluster.up()).perform([command]))[0]
         if self._faults.strikes(Fault.ANSWER_LOST):
-            self._watcher(command, outcome)
+            self._watcher(command, outcome, life)
             return Unknown("the simulated network lost the answer")
         return outcome
 
 
 class FaultyCluster:
-    """`podledger.ports.Cluster` for one life."""
+    """`podledger.ports.Cluster` for one life, which began with a log that knew something or without."""
 
     def __init__(
-        self, cluster: Cluster, wire: Wire, history: History, life: Life, faults: Faults, clock: Clock
+        self,
+        cluster: RestorableCluster,
+        wire: Wire,
+        history: History,
+        life: Life,
+        faults: Faults,
+        clock: Clock,
+        *,
+        has_log: bool,
     ) -> None:
         self._cluster, self._wire, self._history = cluster, wire, history
         self._life, self._faults, self._clock = life, faults, clock
+        self._has_log = has_log
 
     async def identity(self) -> str:
         """See `Cluster.identity`."""
         self._life.point(Fault.CRASH_AT_PORT)
-        return await self._cluster.identity()
+        return await (await self._cluster.up()).identity()
 
     @asynccontextmanager
     async def watch(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
         """See `Cluster.watch`."""
         self._life.point(Fault.CRASH_AT_PORT)
-        yield FaultyWatch(self._history, self._life, self._faults, self._clock)
+        yield FaultyWatch(self._history, self._life, self._faults, self._clock, has_log=self._has_log)
 
     async def perform(self, commands: Sequence[Command]) -> Sequence[Outcome]:
         """See `Cluster.perform`."""
@@ -110,4 +134,4 @@ class FaultyCluster:
     async def get_job(self, key: JobKey) -> Job | None:
         """See `Cluster.get_job`."""
         self._life.point(Fault.CRASH_AT_PORT)
-        return await self._cluster.get_job(key)
+        return await (await self._cluster.up()).get_job(key)

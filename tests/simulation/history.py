@@ -29,27 +29,44 @@ class History:
 
     def __init__(self, store: ObjectStore, clock: Clock) -> None:
         self._store, self._clock = store, clock
+        self._watch, self._following = store.watch(0), anyio.CancelScope()
         self.entries: list[Entry] = []
+        self.incarnation = 1
+        # How many entries it takes until all objects are told of that were there from the beginning.
+        self.beginning = 0
         self.grown = anyio.Event()
         self.watcher: Callable[[StoreChange], None] | None = None
 
     async def follow(self) -> None:
-        """Read the store's changes, for ever."""
-        watch = self._store.watch(0)
-        try:
-            while True:
-                self._add(await watch.next())
-        finally:
-            watch.close()
+        """Read the store's changes, for ever; after a restore those of the next one."""
+        while True:
+            with anyio.CancelScope() as self._following:
+                while True:
+                    self._add(await self._watch.next())
+
+    def restored(self, store: ObjectStore, objects: Sequence[Job | Pod]) -> None:
+        """The cluster was restored: history begins anew with these objects. What was written before is read first."""
+        self._add(self._watch.next_nowait())
+        self._watch.close()
+        self._store, self._watch = store, store.watch()
+        self.incarnation += 1
+        now = self._clock.monotonic()
+        changes = sorted((StoreChange(each, None) for each in objects), key=lambda change: change.revision)
+        self.entries = [Entry(now, _kind_of(change.object), change) for change in changes]
+        self.beginning = len(self.entries)
+        self._grow()
+        self._following.cancel()
 
     def _add(self, changes: Sequence[StoreChange]) -> None:
         now = self._clock.monotonic()
         for change in changes:
             if isinstance(change.object, Job | Pod):
-                kind: Kind = "Job" if isinstance(change.object, Job) else "Pod"
-                self.entries.append(Entry(now, kind, change))
+                self.entries.append(Entry(now, _kind_of(change.object), change))
                 if self.watcher is not None:
                     self.watcher(change)
+        self._grow()
+
+    def _grow(self) -> None:
         grown, self.grown = self.grown, anyio.Event()
         grown.set()
 
@@ -74,3 +91,7 @@ class History:
         """The objects of a kind as the store has them now, and its revision: a consistent list."""
         objects: list[Job | Pod] = [*self._store.table(Job)] if kind == "Job" else [*self._store.table(Pod)]
         return objects, self._store.revision
+
+
+def _kind_of(written: object) -> Kind:
+    return "Job" if isinstance(written, Job) else "Pod"

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from podledger.event import Event
 from podledger.job import event as ev
 from podledger.job.decision import decide, proceed
+from podledger.job.finish import succeeded_total
+from podledger.job.state import JobState, Standing
 from podledger.log.codec import GENESIS, StoredBatch, check_link, decode_batch
 from podledger.log.memory import MemoryLedger
 from podledger.projection import Projection, decode_projection, encode_projection
@@ -17,10 +19,15 @@ from tests.simulation.cluster_oracle import violated
 __all__ = ["LogOracle"]
 
 STREAM = "main"
+# Rules by which pods are let go without being judged, once nothing of their Job is counted any more.
+SWEPT = ("the Job is finished", "the Job is gone", "the Job had finished")
 
 
 class LogOracle:
-    """Follows one ledger. `rules` are the rules by which pods were judged uncounted or let go, by uid."""
+    """Follows one ledger.
+
+    By uid of a pod: `rules` by which it was judged uncounted or let go, `judgements` that go through the lists.
+    """
 
     def __init__(self, ledger: MemoryLedger) -> None:
         self._ledger = ledger
@@ -30,6 +37,7 @@ class LogOracle:
         self._folded_to: dict[str, int] = {}
         self._counted: dict[str, int] = {}
         self.rules: dict[str, str] = {}
+        self.judgements: dict[str, str] = {}
 
     def check(self) -> None:
         """Read what was stored since the last call."""
@@ -70,12 +78,29 @@ class LogOracle:
                 first = self._counted.setdefault(event.pod, position)
                 if first != position:
                     violated(f"{event.pod} is counted at position {first} and again at {position}: {event}")
+                if event.listed and event.as_ in ("succeeded", "failed"):
+                    self.judgements[event.pod] = event.as_
                 if event.as_ in ("none", "ignored"):
                     self.rules[event.pod] = event.rule
             case ev.DeleteIntended() if event.release:
                 self.rules[event.pod] = event.rule
+            case ev.ReleaseIntended() if event.rule in SWEPT and event.pod not in self._counted:
+                self.rules[event.pod] = event.rule
+            case ev.CreateIntended():
+                self._require_wanted(self.projection.states[event.job], position)
             case _:
                 pass
+
+    def _require_wanted(self, state: JobState, position: int) -> None:
+        """No create is intended when what is active and what was intended before meet the wanted number already."""
+        spec = state.spec
+        left = spec.parallelism or 0 if spec.completions is None else spec.completions - succeeded_total(state)
+        wanted = min(spec.parallelism or 0, left)
+        there = sum(1 for pod in state.pods.values() if pod.owned and pod.matches and pod.standing == Standing.ACTIVE)
+        if there + len(state.creating) > wanted:
+            violated(
+                f"position {position}: {there} pods and {len(state.creating)} intents of {state.key}, not {wanted}"
+            )
 
     def _replay(self, head: ev.SyncDecided, behind: Sequence[Event], position: int) -> None:
         """The decision that begins here, taken again from the fold, must be the same."""

@@ -6,10 +6,10 @@ from msgspec.structs import replace
 
 from podledger.api.job import Job
 from podledger.api.pod import Pod
-from podledger_adapters.store import ObjectStore
 from podledger_adapters.store.deletion import DeleteOptions
 from tests.simulation.clock import SimulationClock
 from tests.simulation.faults import Fault, Faults
+from tests.simulation.restorable import RestorableCluster
 
 __all__ = ["Saboteur"]
 
@@ -22,8 +22,8 @@ MOST_PARALLEL = 6
 class Saboteur:
     """Works on the store directly, as other clients of the API server do."""
 
-    def __init__(self, store: ObjectStore, faults: Faults, clock: SimulationClock) -> None:
-        self._store, self._faults, self._clock = store, faults, clock
+    def __init__(self, cluster: RestorableCluster, faults: Faults, clock: SimulationClock) -> None:
+        self._cluster, self._faults, self._clock = cluster, faults, clock
 
     async def work(self) -> None:
         """Do something now and then, for ever; nothing once the faults have stopped."""
@@ -38,13 +38,13 @@ class Saboteur:
 
     def undo(self) -> None:
         """Let every Job go on: resume what is suspended, give room to what was scaled to nothing."""
-        for job in list(self._store.table(Job)):
+        for job in list(self._cluster.store.table(Job)):
             spec = replace(job.spec, suspend=False, parallelism=job.spec.parallelism or 1)
             if not job.status.finished and spec != job.spec:
                 self._set(replace(job, spec=spec))
 
     def _delete_pod(self) -> None:
-        pods = [pod for pod in self._store.table(Pod) if pod.metadata.deletion_timestamp is None]
+        pods = [pod for pod in self._cluster.store.table(Pod) if pod.metadata.deletion_timestamp is None]
         if not pods:
             return
         if self._faults.strikes(Fault.POD_DELETED):
@@ -54,11 +54,11 @@ class Saboteur:
         else:
             return
         metadata = self._faults.draw.choice(pods).metadata
-        with self._store.batch() as batch:
+        with self._cluster.store.batch() as batch:
             batch.delete(Pod, (metadata.namespace, metadata.name), DeleteOptions(grace_s=grace_s))
 
     def _change_job(self) -> None:
-        jobs = [job for job in self._store.table(Job) if not job.status.finished]
+        jobs = [job for job in self._cluster.store.table(Job) if not job.status.finished]
         if not jobs:
             return
         job = self._faults.draw.choice(jobs)
@@ -69,5 +69,5 @@ class Saboteur:
             self._set(replace(job, spec=replace(job.spec, suspend=not job.spec.suspend)))
 
     def _set(self, wanted: Job) -> None:
-        with self._store.batch() as batch:
+        with self._cluster.store.batch() as batch:
             batch.update(wanted)

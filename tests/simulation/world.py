@@ -5,7 +5,11 @@ write and every append. Then faults stop, damage is undone, and liveness is aske
 and after that nothing is written any more.
 """
 
+# What the controller believes is its own business, but not the simulator's.
+# pyright: reportPrivateUsage=false
+
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
@@ -14,22 +18,22 @@ from msgspec import Struct
 
 from podledger.api.job import Job
 from podledger.controller import Controller, ControllerOptions
-from podledger.errors import ControllerStopped, LogUnavailable, StaleEpoch
+from podledger.errors import ControllerStopped, LogUnavailable, PositionConflict, StaleEpoch
 from podledger.job.command import Command
 from podledger.job.snapshot import encode_state
 from podledger.log.memory import MemoryLedger
 from podledger.ports import Outcome
-from podledger_adapters.local import LocalCluster
-from podledger_adapters.store import StoreChange
+from podledger_adapters.store import ObjectStore, StoreChange
 from tests.simulation.clock import SimulationClock
 from tests.simulation.cluster_oracle import ClusterOracle, Violation, violated
-from tests.simulation.faults import Fault, Faults
+from tests.simulation.faults import Fault, Faults, Pin
 from tests.simulation.faulty_cluster import FaultyCluster, Wire
 from tests.simulation.faulty_log import FaultyLog
 from tests.simulation.history import History
 from tests.simulation.life import Life
 from tests.simulation.log_oracle import STREAM, LogOracle
 from tests.simulation.loop import SimulationLoop, run
+from tests.simulation.restorable import RestorableCluster
 from tests.simulation.saboteur import Saboteur
 from tests.simulation.scenario import Scenario, draw_scenario
 
@@ -42,6 +46,8 @@ SILENCE_S = 3600.0
 # The longest that the process stays down, that a zombie works on, and that its successor waits before it starts.
 DOWN_S = 30.0
 ZOMBIE_S = 30.0
+# How far ahead of what it was the revision of a restored cluster may be set.
+AHEAD = 1000
 # A run with more deaths than this gets no further; its faults stop.
 MOST_LIVES = 40
 
@@ -52,6 +58,7 @@ class Report(Struct, frozen=True):
     seed: int
     fired: Mapping[str, int]
     lives: int
+    starts: Mapping[str, int]
     steps: int
     schedule: str
     chain: str
@@ -64,16 +71,17 @@ class World:
     def __init__(self, loop: SimulationLoop, seed: int, faults: Faults, scenario: Scenario) -> None:
         self.seed, self.faults, self.scenario = seed, faults, scenario
         self.clock = SimulationClock(loop)
-        self.cluster = LocalCluster.simulated(seed, clock=self.clock, behaviour=scenario.workload)
-        self.store = self.cluster.store
+        self.cluster = RestorableCluster(seed, self.clock, scenario.workload)
         self.history = History(self.store, self.clock)
         self.ledger = MemoryLedger()
         self.log_oracles = [LogOracle(self.ledger)]
-        self.cluster_oracle = ClusterOracle(self._rule_of)
-        self.history.watcher = self._told
+        self.cluster_oracle = ClusterOracle(self._rule_of, self._judgement_of)
+        self.history.watcher, self.history.beginning = self._told, len(scenario.jobs)
         self.wire = Wire(self.cluster, faults, self._called)
-        self.saboteur = Saboteur(self.store, faults, self.clock)
+        self.saboteur = Saboteur(self.cluster, faults, self.clock)
         self.lives: list[Life] = []
+        self.starts: Counter[str] = Counter()
+        self._restored = False
         self._loop = loop
         self._options = ControllerOptions(
             sync_batch_period_s=faults.draw.choice((0.0, 1.0)), snapshot_events=faults.draw.choice((0, 20, 200))
@@ -84,13 +92,19 @@ class World:
         self._woken = asyncio.Event()
         self._logged: object = None
         loop.watch_steps(self._check_log)
+        loop.watch_steps(self._crash_here)
+
+    @property
+    def store(self) -> ObjectStore:
+        """The cluster's objects, as they are now."""
+        return self.cluster.store
 
     async def run(self) -> None:
         """Both phases. Raises Violation, or whatever the controller raised and should not have."""
         async with self.cluster, anyio.create_task_group() as tasks:
             tasks.start_soon(self.history.follow)
             for job in self.scenario.jobs:
-                await self.cluster.submit(job)
+                await self.cluster.now.submit(job)
             tasks.start_soon(self.saboteur.work)
             await self._suffer()
             await self._recover()
@@ -103,6 +117,7 @@ class World:
         until_s = self.clock.monotonic() + FAULTS_S
         while len(self.lives) < MOST_LIVES and self.clock.monotonic() < until_s and not self._finished():
             process = self._start()
+            await self._perhaps_restore(process)
             zombie_s = self.faults.seconds(ZOMBIE_S) if self.faults.strikes(Fault.ZOMBIE) else None
             await self._wait(process, until_s - self.clock.monotonic() if zombie_s is None else zombie_s)
             if zombie_s is not None and process.life.alive and not process.task.done():
@@ -111,9 +126,29 @@ class World:
                 continue
             await self._bury_all()
             await asyncio.sleep(self.faults.seconds(DOWN_S))
-            if self.faults.strikes(Fault.LOG_LOST):
+            # What is neither in a restored cluster nor in the log any more, nobody can know.
+            if not self._restored and self.faults.strikes(Fault.LOG_LOST):
                 self._lose_log()
         await self._bury_all()
+
+    async def _perhaps_restore(self, process: "Process") -> None:
+        """Set the cluster back to a moment of its past, while the process runs or soon after it died."""
+        ahead = self.faults.strikes(Fault.RESTORED_AHEAD)
+        if len(self.log_oracles) > 1 or not (ahead or self.faults.strikes(Fault.RESTORED)):
+            return
+        await self._wait(process, self.faults.seconds(DOWN_S))
+        moments = self.history.entries[self.history.beginning :]
+        if not moments:
+            return
+        self._restored = True
+        await self._bury_all(but=process)
+        revision = self.faults.draw.choice(moments).change.revision
+        objects = [*self.history.objects_at("Job", revision), *self.history.objects_at("Pod", revision)]
+        self.wire.cut()
+        former = self.cluster.replace(objects, self.store.revision + AHEAD if ahead else revision)
+        self.history.restored(self.store, objects)
+        self.cluster_oracle.restored(objects)
+        await self.cluster.restart(former)
 
     async def _recover(self) -> None:
         """Without faults everything finishes, and then there is silence."""
@@ -134,7 +169,7 @@ class World:
         before = self._ends()
         await asyncio.sleep(SILENCE_S)
         if before != self._ends():
-            violated(f"revision and log position went from {before} to {self._ends()} at rest")
+            violated(f"calls made and log position went from {before} to {self._ends()} at rest")
         self.cluster_oracle.at_rest()
         self.log_oracles[-1].at_rest()
         self._require_live_state()
@@ -149,7 +184,7 @@ class World:
 
     def _ends(self) -> tuple[int, int]:
         head = self.ledger.heads.get(STREAM)
-        return self.store.revision, head.position if head is not None else 0
+        return self.wire.made, head.position if head is not None else 0
 
     # ---- processes ---------------------------------------------------------------------------------------------
 
@@ -158,12 +193,15 @@ class World:
         life = Life(self.faults, len(self.lives) + 1)
         self.lives.append(life)
         process = Process(life, asyncio.create_task(self._control(life), name=f"process {life.number}"))
+        # How it ended is asked for when it is buried; of a run that failed nobody asks.
+        process.task.add_done_callback(lambda task: task.cancelled() or task.exception())
         self._unburied.append(process)
         return process
 
     async def _control(self, life: Life) -> None:
         log = FaultyLog(self.ledger, life, self.faults)
-        cluster = FaultyCluster(self.cluster, self.wire, self.history, life, self.faults, self.clock)
+        has_log = self.log_oracles[-1].projection.revision > 0
+        cluster = FaultyCluster(self.cluster, self.wire, self.history, life, self.faults, self.clock, has_log=has_log)
         controller = Controller(
             cluster,
             log,
@@ -173,8 +211,10 @@ class World:
             options=self._options,
         )
         self._controller = controller
+        start = "snapshot" if self.ledger.snapshots.get(STREAM) else "log" if STREAM in self.ledger.heads else "cluster"
         async with controller:
             life.recovering = False
+            self.starts[start] += 1
             for job in self.scenario.jobs:
                 await controller.wait(job.key)
             await asyncio.get_running_loop().create_future()
@@ -189,9 +229,10 @@ class World:
         if self._violation is not None:
             raise self._violation
 
-    async def _bury_all(self) -> None:
-        """End every process there is: dead first, then cancelled, then forgotten."""
-        unburied, self._unburied = self._unburied, []
+    async def _bury_all(self, *, but: "Process | None" = None) -> None:
+        """End every process there is (`but` one): dead first, then cancelled, then forgotten."""
+        unburied = [process for process in self._unburied if process is not but]
+        self._unburied = [process for process in self._unburied if process is but]
         for process in unburied:
             failed = process.life.alive and process.task.done() and not process.task.cancelled()
             process.life.die("the end of the process")
@@ -206,20 +247,21 @@ class World:
         cause = first_of((isinstance(error, ControllerStopped) and error.__cause__) or error)
         if isinstance(cause, StaleEpoch) and process.life is not self.lives[-1]:
             return
-        if isinstance(cause, LogUnavailable) and self.faults.fired[Fault.LOG_REFUSES]:
+        # Of an append that was refused and those behind it, it is not said whose failure is noticed first.
+        if isinstance(cause, LogUnavailable | PositionConflict) and self.faults.fired[Fault.LOG_REFUSES]:
             return
         raise Violation(f"process {process.life.number} failed: {cause!r}") from error
 
     def _lose_log(self) -> None:
         self.ledger = MemoryLedger()
         self.log_oracles.append(LogOracle(self.ledger))
-        self.cluster_oracle.surplus_allowed = True
+        self.cluster_oracle.surplus_allowed = self.cluster_oracle.log_lost = True
 
     # ---- oracles -----------------------------------------------------------------------------------------------
 
-    def _called(self, command: Command, outcome: Outcome | None) -> None:
+    def _called(self, command: Command, outcome: Outcome | None, life: Life) -> None:
         try:
-            self.cluster_oracle.called(command, outcome)
+            self.cluster_oracle.called(command, outcome, late=life is not self.lives[-1] or not life.alive)
         except Violation as violation:
             # Raised in the controller's own call it might be taken for a fault of the cluster: the run must end.
             self._violation = violation
@@ -235,17 +277,30 @@ class World:
         if head is not self._logged:
             self._logged = head
             self.log_oracles[-1].check()
+            self._require_live_state()
+
+    def _crash_here(self) -> None:
+        """A step of some task is about to be taken: the process may die instead."""
+        life = self.lives[-1] if self.lives else None
+        if life is not None and life.alive and self.faults.strikes(Fault.CRASH_AT_STEP):
+            life.die(Fault.CRASH_AT_STEP)
 
     def _require_live_state(self) -> None:
-        """What the controller believes is the fold of its log."""
-        assert self._controller is not None
-        folded = self.log_oracles[-1].projection.states
-        for state in self._controller.states():
-            if encode_state(state) != encode_state(folded[state.uid]):
-                violated(f"the controller believes {state}, the log says {folded[state.uid]}")
+        """What the controller believes is the fold of its log, whenever all it believes is stored."""
+        journal = self._controller._journal if self._controller is not None else None
+        folded = self.log_oracles[-1].projection
+        if journal is None or not self.lives[-1].alive or journal.projection.position != folded.position:
+            return
+        for state in journal.projection:
+            stored = folded.states.get(state.uid)
+            if stored is None or encode_state(state) != encode_state(stored):
+                violated(f"the controller believes {state}, the log says {stored}")
 
     def _rule_of(self, uid: str) -> str:
         return next((oracle.rules[uid] for oracle in self.log_oracles if uid in oracle.rules), "")
+
+    def _judgement_of(self, uid: str) -> str:
+        return self.log_oracles[-1].judgements.get(uid, "")
 
     def report(self) -> Report:
         """What it came to."""
@@ -254,6 +309,7 @@ class World:
             self.seed,
             {fault.name: times for fault, times in sorted(self.faults.fired.items())},
             len(self.lives),
+            dict(sorted(self.starts.items())),
             self._loop.steps,
             self._loop.schedule,
             " ".join(chains),
@@ -268,11 +324,13 @@ class Process(NamedTuple):
     task: asyncio.Task[None]
 
 
-def simulate(seed: int, only: frozenset[Fault] | None = None, scenario: Scenario | None = None) -> Report:
-    """One run; `only` these faults, or those drawn. Raises Violation, Stuck, RanTooLong."""
+def simulate(
+    seed: int, only: frozenset[Fault] | None = None, scenario: Scenario | None = None, pin: Pin | None = None
+) -> Report:
+    """One run; `only` these faults, or those drawn, or one pinned. Raises Violation, Stuck, RanTooLong."""
 
     async def main(loop: SimulationLoop) -> Report:
-        world = World(loop, seed, Faults(seed, only), scenario or draw_scenario(seed))
+        world = World(loop, seed, Faults(seed, only, pin), scenario or draw_scenario(seed))
         try:
             await world.run()
         except ExceptionGroup as group:

@@ -1,0 +1,75 @@
+"""The simulated cluster, which can be restored from a backup: objects and revisions go back, and its node is new.
+
+After a restore there is another `LocalCluster` in place of the former, under the same identity, as etcd restored from a
+snapshot is another etcd: pods that were deleted live again, those made since are gone, and all calls under way are cut.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from podledger.api.job import Job
+from podledger.api.pod import Pod
+from podledger.ports import Clock
+from podledger_adapters.local import LocalCluster
+from podledger_adapters.nodes.behaviour import Workload
+from podledger_adapters.store import ObjectStore
+
+__all__ = ["RestorableCluster"]
+
+
+class RestorableCluster:
+    """`now` is the cluster as it is now: to be asked for at each use, and kept by nobody."""
+
+    def __init__(self, seed: int, clock: Clock, workload: Workload) -> None:
+        self._seed, self._clock, self._workload = seed, clock, workload
+        self._incarnation = 0
+        self.now = self._make()
+        self._up = asyncio.Event()
+
+    @property
+    def store(self) -> ObjectStore:
+        """The store as it is now."""
+        return self.now.store
+
+    async def __aenter__(self) -> Self:
+        await self.now.__aenter__()
+        self._up.set()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.now.__aexit__(kind, error, trace)
+
+    async def up(self) -> LocalCluster:
+        """The cluster, once it can be called: while it is restored, calls wait."""
+        await self._up.wait()
+        return self.now
+
+    def replace(self, objects: Sequence[Job | Pod], revision: int) -> LocalCluster:
+        """Put a cluster with these objects, at this revision, in place of what is there; what was there."""
+        former, self._up = self.now, asyncio.Event()
+        self._incarnation += 1
+        self.now = self._make()
+        self.store.identity = former.store.identity
+        for each in objects:
+            if isinstance(each, Job):
+                self.store.table(Job).add(each)
+            else:
+                self.store.table(Pod).add(each)
+        while self.store.revision < revision:
+            self.store.next_revision()
+        return former
+
+    async def restart(self, former: LocalCluster) -> None:
+        """End what was there, and start what was put in its place."""
+        await former.__aexit__(None, None, None)
+        await self.now.__aenter__()
+        self._up.set()
+
+    def _make(self) -> LocalCluster:
+        # Another seed each time: a restored cluster does not draw the uids it drew before.
+        seed = self._seed + self._incarnation * 1_000_003
+        return LocalCluster.simulated(seed, clock=self._clock, behaviour=self._workload)

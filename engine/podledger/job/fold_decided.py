@@ -62,8 +62,12 @@ def _release_intended(state: JobState, event: ev.ReleaseIntended) -> None:
 
 
 def _delete_intended(state: JobState, event: ev.DeleteIntended) -> None:
-    if event.release and event.pod in state.pods:
+    if event.pod not in state.pods:
+        return
+    if event.release:
         state.discarding[event.pod] = event.rule
+    else:  # only to finish the Job are pods deleted whose finalizer stays on until they are judged
+        state.finishing[event.pod] = None
 
 
 def _delete_accepted(state: JobState, event: ev.DeleteAccepted) -> None:

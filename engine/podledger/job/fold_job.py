@@ -9,7 +9,7 @@ from podledger.api.job import JobCondition, JobStatus
 from podledger.job import event as ev
 from podledger.job.fold_ends import abandon_sync, unstage
 from podledger.job.intervals import parse_intervals
-from podledger.job.shares import rebuild
+from podledger.job.shares import enter, leave, rebuild
 from podledger.job.state import JobState
 from podledger.job.times import from_seconds
 
@@ -152,12 +152,25 @@ def _publish(state: JobState, status: JobStatus) -> None:
     rebuild(state)
 
 
+def _end_finishing(state: JobState) -> None:
+    """The sync that deleted these pods is over: from now on they are judged by what is seen of them."""
+    if not state.finishing:
+        return
+    pods = [pod for uid in state.finishing if (pod := state.pods.get(uid)) is not None]
+    for pod in pods:
+        leave(state, pod)
+    state.finishing.clear()
+    for pod in pods:
+        enter(state, pod)
+
+
 def _sync_decided(state: JobState, event: ev.SyncDecided) -> None:
     state.step = event.step
     if event.starts:
         state.sync_order = state.next_order
         state.aborted = state.refused = False
         state.delete_refused.clear()
+        _end_finishing(state)
         state.wanted = -1
     if event.wanted >= 0:
         state.wanted = event.wanted

@@ -59,8 +59,8 @@ def _enter_pending(state: JobState, pod: PodRecord) -> None:
     if pod.phase < Phase.SUCCEEDED and not pod.terminating:
         return
     failed = state.is_failed(pod)
-    if not failed and pod.phase < Phase.SUCCEEDED:
-        return
+    if not failed and (pod.phase < Phase.SUCCEEDED or (pod.phase == Phase.FAILED and not pod.discarded)):
+        return  # it runs, or failed by the delete with which the sync under way finishes the Job
     if not pod.releasing and state.retained.get(pod.index) != pod.uid:
         tally.pending[pod.uid] = None
     if pod.discarded or not state.has_valid_index(pod):

@@ -113,7 +113,7 @@ class JobState(Struct, kw_only=True, gc=False):
 
     Of the sync under way: `sync_order` is the order from which pods are its own, `aborted` says that a call failed
     without which it must not go on, `wanted` is how many active pods it wanted (-1: it did not ask), `refused` that a
-    create failed, `delete_refused` whose delete did.
+    create failed, `delete_refused` whose delete did, `finishing` are the pods it deletes to finish the Job.
     """
 
     uid: str
@@ -159,6 +159,7 @@ class JobState(Struct, kw_only=True, gc=False):
     wanted: int = -1
     refused: bool = False
     delete_refused: dict[str, None] = {}
+    finishing: dict[str, None] = {}
 
     tally: Tally = field(default_factory=Tally)
 
@@ -221,10 +222,11 @@ class JobState(Struct, kw_only=True, gc=False):
         """Whether a pod is a failure now (podReplacementPolicy, KEP-3939).
 
         Phase Failed; or, where terminating pods are replaced at once, one that is being deleted and did not succeed.
-        One that we deleted ourselves to finish the Job is judged by that finish, however soon it is seen to terminate.
+        One that we deleted ourselves to finish the Job is judged by that finish, however soon it is seen to terminate or,
+        in the sync that deletes it, to fail: upstream's sync works on what it saw at its start.
         A discarded one is none, however it ends.
         """
-        if pod.discarded:
+        if pod.discarded or pod.uid in self.finishing:
             return False
         if pod.phase == Phase.FAILED:
             return True

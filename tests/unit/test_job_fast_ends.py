@@ -1,0 +1,60 @@
+"""Pods that fail by the very delete that finishes their Job, before that sync counts: judged as when it began."""
+
+from tests.unit.job_performer import JOB_UID, Performer
+from tests.unit.job_world import job, pods_of, status_of_phase
+
+from podledger.api.job import SuccessPolicy, SuccessPolicyRule
+from podledger.job import command as cmd
+from podledger.job import event as ev
+from podledger.job.outcome import Outcome
+from podledger.job.snapshot import decode_state, encode_state
+
+SUCCESS = SuccessPolicy(rules=(SuccessPolicyRule(succeeded_count=1),))
+
+
+def finished(pods: str, **spec: object) -> Performer:
+    """An Indexed Job of two that finishes in its first sync; the pods it deletes for that fail at once."""
+    world = Performer(job(restart="Never", given=None, completions=2, parallelism=2, completion_mode="Indexed", **spec))
+    world.observe_job()
+    for pod in pods_of(pods).values():
+        world.put_pod(pod)
+
+    def fails_at_once(command: cmd.Command) -> Outcome | None:
+        if not isinstance(command, cmd.DeletePod):
+            return None
+        world.delete_pod(command.uid)
+        world.set_status(command.uid, status_of_phase("Failed", world.now, code=143))
+        return world.perform(command)
+
+    world.answers = fails_at_once
+    world.sync()
+    return world
+
+
+def judgements(world: Performer) -> dict[str, str]:
+    return {event.pod: event.as_ for event in world.events if isinstance(event, ev.PodCounted)}
+
+
+def test_a_pod_that_runs_when_the_job_succeeds_is_no_failure() -> None:
+    world = finished("a=S@0 b=R@1", success_policy=SUCCESS)
+    assert judgements(world) == {"a": "succeeded", "b": "none"}
+    world.settle()
+    status = world.job.status
+    assert (status.succeeded, status.failed, status.is_true("Complete")) == (1, 0, True)
+
+
+def test_a_pod_that_runs_when_the_job_fails_is_a_failure_but_not_of_its_index() -> None:
+    world = finished("a=F@0 b=R@1", backoff_limit_per_index=0, max_failed_indexes=0)
+    assert judgements(world) == {"a": "failed", "b": "failed"}
+    world.settle()
+    status = world.job.status
+    assert (status.failed, status.failed_indexes, status.is_true("Failed")) == (2, "0", True)
+
+
+def test_the_tally_is_what_it_would_be_made_anew() -> None:
+    world = finished("a=S@0 b=R@1", success_policy=SUCCESS)
+    stored = decode_state(encode_state(world.state))
+    assert stored.uid == JOB_UID
+    assert repr(stored.tally) == repr(world.state.tally)
+    world.settle()
+    assert repr(decode_state(encode_state(world.state)).tally) == repr(world.state.tally)

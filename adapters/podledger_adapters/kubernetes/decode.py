@@ -118,6 +118,7 @@ class _SeenMeta(Struct, frozen=True, rename="camel", gc=False):
     resource_version: str = ""
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
+    deletion_grace_period_seconds: int | None = None
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     owner_references: tuple[OwnerReference, ...] = ()
@@ -163,6 +164,7 @@ def decode_seen(kind: Kind, body: bytes | Raw) -> Job | Pod:
             resource_version=meta.resource_version,
             creation_timestamp=meta.creation_timestamp,
             deletion_timestamp=meta.deletion_timestamp,
+            deletion_grace_period_seconds=meta.deletion_grace_period_seconds,
             labels=meta.labels,
             annotations=meta.annotations,
             owner_references=meta.owner_references,

@@ -222,8 +222,8 @@ class JobState(Struct, kw_only=True, gc=False):
         """Whether a pod is a failure now (podReplacementPolicy, KEP-3939).
 
         Phase Failed; or, where terminating pods are replaced at once, one that is being deleted and did not succeed.
-        One that we deleted ourselves to finish the Job is judged by that finish, however soon it is seen to terminate or,
-        in the sync that deletes it, to fail: upstream's sync works on what it saw at its start.
+        One that we deleted ourselves to finish the Job is judged by that finish, however soon it is seen to terminate
+        or, in the sync that deletes it, to fail: upstream's sync works on what it saw at its start.
         A discarded one is none, however it ends.
         """
         if pod.discarded or pod.uid in self.finishing:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import anyio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from podledger.api.pod import Pod
 from podledger.background import Background
@@ -36,7 +37,7 @@ __all__ = ["CONTROLLERS", "ClusterKind", "LocalServer", "PodsMode", "ServerOptio
 ClusterKind = Literal["process", "memory"]
 PodsMode = Literal["run", "manual", "simulate"]
 
-CONTROLLERS: Final = ("job", "gc", "podgc", "namespace")
+CONTROLLERS: Final = ("job", "cronjob", "ttl", "gc", "podgc", "namespace")
 """The controllers there are."""
 SYNC_BATCH_PERIOD_S: Final = 1.0
 """As the built-in Job controller has it."""
@@ -131,8 +132,8 @@ async def local_server(options: ServerOptions) -> AsyncGenerator[LocalServer]:
             cluster = LocalCluster(store, node, clock=clock, controllers=options.controllers)
             await stack.enter_async_context(cluster)
             controller: Controller | None = None
-            if "job" in options.controllers:
-                settings = ControllerOptions(sync_batch_period_s=options.sync_batch_period_s)
+            settings = controller_options(options)
+            if settings is not None:
                 controller = Controller(cluster, log, clock=clock, options=settings)
                 await stack.enter_async_context(controller)
             app, state = make_app(cluster, place.token)
@@ -141,6 +142,15 @@ async def local_server(options: ServerOptions) -> AsyncGenerator[LocalServer]:
     finally:
         bound.close()
         workspace.remove()
+
+
+def controller_options(options: ServerOptions) -> ControllerOptions | None:
+    """How the controller works that runs Jobs, CronJobs or both; None where neither is asked for."""
+    jobs, cronjobs = "job" in options.controllers, "cronjob" in options.controllers
+    if not (jobs or cronjobs):
+        return None
+    settings = ControllerOptions(sync_batch_period_s=options.sync_batch_period_s, cronjobs=cronjobs)
+    return settings if jobs else replace(settings, managed_by=frozenset())
 
 
 async def open_store(stack: AsyncExitStack, workspace: Workspace, clock: Clock) -> tuple[ObjectStore, EventLog]:

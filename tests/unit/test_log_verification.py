@@ -141,6 +141,15 @@ async def test_damage_of_the_file_itself_is_found(tmp_path: Path) -> None:
     assert len(found.faults) <= FAULT_LIMIT
 
 
+async def test_a_damaged_name_in_the_schema_is_found(tmp_path: Path) -> None:
+    path = await make_ledger(tmp_path / "ledger.db", [gone(50)])
+    content = path.read_bytes()
+    assert b"CREATE TABLE stream" in content
+    path.write_bytes(content.replace(b"CREATE TABLE stream", b"CREATE TABLE str\xe4am"))
+    (fault,) = verify_ledger(path).faults
+    assert "damaged" in fault.text
+
+
 async def test_a_blank_nobody_recorded_is_a_fault(tmp_path: Path) -> None:
     path = await make_ledger(tmp_path / "ledger.db", [gone(1)])
     connection = sqlite3.connect(path)

@@ -82,7 +82,8 @@ class ObjectCodec:
                     objects.append(reader.read(row))
                 except (KeyError, msgspec.MsgspecError) as error:
                     name = f"{row.kind} {row.namespace}/{row.name}"
-                    raise DamagedLog(f"the ledger's {name} cannot be read: {error!r}", 0) from error
+                    text = f"the ledger's {name} cannot be read: {error!r}; restore a copy of the ledger, or use another"
+                    raise DamagedLog(text, 0) from error
         objects.sort(key=_age)
         return objects
 

@@ -53,6 +53,11 @@ def translated(path: Path) -> Generator[None]:
         text = _OUTCOMES.get(code, "SQLite failed")
         name = getattr(error, "sqlite_errorname", type(error).__name__)
         raise LogUnavailable(f"{path}: {text} ({error}, {name})") from error
+    except UnicodeDecodeError as error:
+        # Of a name in the schema: sqlite3 cannot even say what is wrong with the file.
+        raise DamagedLog(
+            f"{path}: damaged ({error.reason} in its schema); see `podledger log verify`, and restore a copy of it", 0
+        ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise LogUnavailable(f"{path}: {_OUTCOMES[sqlite3.SQLITE_FULL]} ({error.strerror})") from error

@@ -21,7 +21,8 @@ def encoded_answer(body: bytes, *, code: int = 200, content_type: str = JSON, wa
     """A body that is encoded already."""
     response = Response(body, code, {"cache-control": NO_CACHE, "content-type": content_type})
     for value in warning_headers(warnings):
-        response.headers.append("warning", value)
+        # As UTF-8, as a real API server writes it: field names of users stand in it.
+        response.raw_headers.append((b"warning", value.encode(errors="replace")))
     return response
 
 

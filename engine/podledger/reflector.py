@@ -40,12 +40,12 @@ class _Listing(Struct):
 
 
 class Reflector:
-    """Takes changes in; `controllers` are the values of spec.managedBy that are ours.
+    """Takes changes in; `controllers` are the values of spec.managedBy that are ours, None for whatever they say.
 
     With `cronjobs`, Jobs are also told to the CronJobs that made them, and CronJobs have to be listed too.
     """
 
-    def __init__(self, journal: Journal, controllers: frozenset[str], *, cronjobs: bool = False) -> None:
+    def __init__(self, journal: Journal, controllers: frozenset[str] | None, *, cronjobs: bool = False) -> None:
         self._journal, self._projection, self._controllers = journal, journal.projection, controllers
         self._freshness = Freshness(journal.projection.revision)
         self._listing: dict[Kind, _Listing] = {}
@@ -54,7 +54,10 @@ class Reflector:
         self._foreign: dict[str, None] = {}
         self._touched: dict[str, bool] = {}
         self._homes = PodHomes(
-            journal.projection, self._foreign, self._report, frees_strays=JOB_CONTROLLER in controllers
+            journal.projection,
+            self._foreign,
+            self._report,
+            frees_strays=controllers is not None and JOB_CONTROLLER in controllers,
         )
         self._crons = CronHomes(journal.projection.crons, self._report_cron) if cronjobs else None
         self._touched_crons: dict[str, None] = {}
@@ -240,7 +243,7 @@ class Reflector:
 
     def _observe_job(self, job: Job, version: int) -> None:
         meta = job.metadata
-        if not is_managed_by(job.spec, self._controllers):
+        if self._controllers is not None and not is_managed_by(job.spec, self._controllers):
             self._foreign[meta.uid] = None
             self._homes.give_up(meta.uid)
             return

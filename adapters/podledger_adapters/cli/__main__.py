@@ -39,6 +39,8 @@ COMMANDS = {
     "run": ("podledger_adapters.cli.run", "Run the Jobs of manifests and wait for them."),
     "serve": ("podledger_adapters.cli.serve", "Serve the Kubernetes API for Jobs here."),
     "controller": ("podledger_adapters.cli.controller", "Run the Job controller against a Kubernetes cluster."),
+    "record": ("podledger_adapters.cli.record", "Record what happens on a Kubernetes cluster."),
+    "cron": ("podledger_adapters.cli.cron", "When the schedules of CronJobs run."),
     "log": ("podledger_adapters.cli.log", "Look after a ledger."),
 }
 """Each command's name, the module whose `app` it is, and what it does."""

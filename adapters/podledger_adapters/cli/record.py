@@ -1,0 +1,82 @@
+"""`podledger record`: its flags and its help, and the run. What is recorded is `podledger.recorder`'s matter."""
+
+import logging
+from pathlib import Path
+from typing import Annotated, Literal
+
+import anyio
+from cyclopts import App, Parameter
+
+from podledger.clock import RealClock
+from podledger.log.sqlite import SqliteLog
+from podledger.recorder import Recorder
+from podledger_adapters.cli.exit_code import ExitCode
+from podledger_adapters.cli.stopping import Stop, signals_heeded
+from podledger_adapters.cli.structured_log import LogFormat, set_up_logging
+from podledger_adapters.kubernetes.cluster import KubernetesCluster
+from podledger_adapters.kubernetes.kubeconfig import Access, load_access
+from podledger_adapters.kubernetes.permissions import RECORDER, require_permissions
+from podledger_adapters.workspace import Workspace
+
+__all__ = ["app", "record_command"]
+
+logger = logging.getLogger(__name__)
+
+HELP = """Record what happens to the Jobs of a Kubernetes cluster into a ledger.
+
+Whichever controller runs them: this one only looks on, with get, list and
+watch. The ledger is replayed as that of podledger's own controller. Recorded
+into again, it goes on, and says where something may be missing."""
+
+EXAMPLES = """Examples:
+  podledger record --db prod.db                     of the current context
+  podledger record --db prod.db --namespace batch   of one namespace
+  podledger log info prod.db                        how much there is by now
+
+A lost connection is made again for as long as it takes; what happened
+meanwhile is seen by its result, behind a gap in the ledger.
+
+Exit codes: 130 after Ctrl-C, 143 after SIGTERM, 2 wrong usage, 3 the cluster
+cannot be reached or forbids what is needed, or the ledger cannot be used."""
+
+app = App(name="record", help=HELP, usage="Usage: podledger record --db PATH [OPTIONS]", help_epilogue=EXAMPLES)
+
+
+@app.default
+def record_command(
+    *,
+    db: Annotated[str, Parameter(help="The ledger, a file; made where there is none.")],
+    kubeconfig: Annotated[Path | None, Parameter(help="Default: KUBECONFIG, ~/.kube/config, or in-cluster.")] = None,
+    context: Annotated[str | None, Parameter(help="The kubeconfig's context to use.")] = None,
+    namespace: Annotated[
+        tuple[str, ...], Parameter(negative="", show_default=False, help="Only of this one; repeatable.")
+    ] = (),
+    log_format: Annotated[LogFormat, Parameter(help="How stderr is written.")] = "text",
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Parameter(help="What is logged.")] = "info",
+) -> ExitCode:
+    """Record until told to stop; the exit code. Raises PodledgerError."""
+    set_up_logging(log_format, log_level)
+    return anyio.run(run_recorder, load_access(kubeconfig, context), Workspace(db), namespace)
+
+
+async def run_recorder(access: Access, workspace: Workspace, namespaces: tuple[str, ...]) -> ExitCode:
+    """Until a signal asks to stop; the exit code. Raises PodledgerError."""
+    stop, clock = Stop(), RealClock()
+    async with signals_heeded(stop), anyio.create_task_group() as tasks:
+
+        async def ended() -> None:
+            await stop.requested.wait()
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(ended)
+        # Nothing is ever written: not even by a fault of ours.
+        cluster = KubernetesCluster(access, clock=clock, namespaces=namespaces, may_write=lambda: False)
+        async with cluster, SqliteLog.open(workspace.ledger, clock=clock) as log:
+            await require_permissions(cluster.client, RECORDER, namespaces)
+            recorder = Recorder(cluster, log, clock=clock)
+            logger.info("recording %s into %s", access.server, workspace.ledger)
+            try:
+                await recorder.run()
+            finally:
+                logger.info("%d events in %s", recorder.events, workspace.ledger)
+    return ExitCode.OK if stop.reason is None else stop.reason.code

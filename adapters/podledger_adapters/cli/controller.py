@@ -50,6 +50,9 @@ def controller_command(
     kubeconfig: Annotated[Path | None, Parameter(help="Default: KUBECONFIG, ~/.kube/config, or in-cluster.")] = None,
     context: Annotated[str | None, Parameter(help="The kubeconfig's context to use.")] = None,
     manage: Annotated[Manage, Parameter(help="marked Jobs, or all: no other Job controller may run then.")] = "marked",
+    cronjobs: Annotated[
+        bool, Parameter(negative="", help="Run CronJobs too: no other CronJob controller may run then.")
+    ] = False,
     namespace: Annotated[
         tuple[str, ...], Parameter(negative="", show_default=False, help="Only of this one; repeatable.")
     ] = (),
@@ -87,6 +90,7 @@ def controller_command(
         raise InputError("--pod-failure-backoff-max: must not be less than --pod-failure-backoff")
     settings = ControllerSettings(
         manage=manage,
+        cronjobs=cronjobs,
         namespaces=namespace,
         db=db,
         lease=(lease_namespace, lease_name) if leader_elect else None,

@@ -29,7 +29,7 @@ from podledger_adapters.cli.stopping import Stop, signals_heeded
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
 from podledger_adapters.kubernetes.kubeconfig import Access
 from podledger_adapters.kubernetes.leases import LeaderElection
-from podledger_adapters.kubernetes.permissions import CONTROLLER, LEASE, require_permissions
+from podledger_adapters.kubernetes.permissions import CONTROLLER, CRONJOBS, LEASE, require_permissions
 from podledger_adapters.workspace import Workspace
 
 __all__ = ["ControllerSettings", "Manage", "run_controller"]
@@ -48,6 +48,7 @@ class ControllerSettings(Struct, frozen=True):
     """What the flags say. `lease`: namespace and name, None for no election; `metrics`: host and port."""
 
     manage: Manage = "marked"
+    cronjobs: bool = False
     namespaces: tuple[str, ...] = ()
     db: str | None = None
     lease: tuple[str, str] | None = None
@@ -107,7 +108,8 @@ class Service:
                 )
             if settings.metrics is not None:
                 await stack.enter_async_context(self._health(cluster, settings.metrics))
-            await require_permissions(cluster.client, CONTROLLER, settings.namespaces)
+            needed = (*CONTROLLER, *CRONJOBS) if settings.cronjobs else CONTROLLER
+            await require_permissions(cluster.client, needed, settings.namespaces)
             if self._election is None:
                 await self._lead(cluster)
                 return
@@ -150,6 +152,7 @@ class Service:
             jobs_per_sync=JOBS_PER_SYNC,
             managed_by=frozenset(ours),
             limits=settings.limits,
+            cronjobs=settings.cronjobs,
         )
         workspace = Workspace(settings.db)
         self._state = "listing the cluster"

@@ -3,7 +3,7 @@
 | answer                                                    | outcome                                              |
 |-----------------------------------------------------------|------------------------------------------------------|
 | 2xx                                                       | Done, Created                                        |
-| 404; a uid that is another's (409, 422), of pods we leave | Done: the pod that was meant is gone                 |
+| 404; a uid that is another's (409, 422), of what we leave | Done: the pod that was meant is gone                 |
 | 403 with cause NamespaceTerminating                       | Failed, by that reason                               |
 | 4xx, 429 after its retries                                | Failed: refused, not applied                         |
 | 500 of an admission webhook that could not be called      | Failed: the write never got as far as the store      |
@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from podledger.cron.command import CronCommand, DeleteJob
 from podledger.job.command import Command, CreatePod, DeletePod, LetGoPod, ReleasePod
 from podledger.ports import Created, Done, Failed, Outcome, Unknown
 from podledger_adapters.kubernetes.client import Answer, CallLost
@@ -26,6 +27,8 @@ __all__ = ["UNREACHABLE", "is_refused", "lost", "outcome_of"]
 
 UNREACHABLE: Final = "Unreachable"
 """The reason of a call that was never sent."""
+LEAVING: Final = (DeletePod, ReleasePod, LetGoPod, DeleteJob)
+"""Commands whose object may be gone already: all the better."""
 WEBHOOK: Final = "failed calling webhook"
 
 
@@ -40,12 +43,12 @@ class _Object(Struct, frozen=True):
 _object = msgspec.json.Decoder(_Object)
 
 
-def outcome_of(command: Command, answer: Answer) -> Outcome:
+def outcome_of(command: Command | CronCommand, answer: Answer) -> Outcome:
     """The outcome of a command whose call was answered so."""
     if 200 <= answer.code < 300:
         return _done(command, answer)
     status = answer.status
-    leaving = isinstance(command, DeletePod | ReleasePod | LetGoPod)
+    leaving = isinstance(command, LEAVING)
     if leaving and (answer.code == 404 or _other_uid(answer.code, status)):
         return Done()
     if not is_refused(answer, status):
@@ -59,7 +62,7 @@ def outcome_of(command: Command, answer: Answer) -> Outcome:
     return Failed(answer.code, reason, status.message, pause_s)
 
 
-def lost(error: CallLost) -> Outcome:
+def lost(error: CallLost) -> Unknown | Failed:
     """The outcome of a call that has no answer."""
     return Unknown(str(error)) if error.sent else Failed(0, UNREACHABLE, str(error))
 
@@ -71,7 +74,7 @@ def is_refused(answer: Answer, status: Status | None) -> bool:
     return answer.code == 500 and status is not None and WEBHOOK in status.message
 
 
-def _done(command: Command, answer: Answer) -> Outcome:
+def _done(command: Command | CronCommand, answer: Answer) -> Outcome:
     try:
         if isinstance(command, CreatePod):
             return Created(decode_pod(answer.body))

@@ -16,10 +16,12 @@ import msgspec
 from podledger.api.job import Job, JobKey
 from podledger.background import Background
 from podledger.clock import RealClock
+from podledger.cron.command import CronCommand
 from podledger.errors import ClusterError
 from podledger.job.command import Command
-from podledger.ports import Change, Clock, Kind, Outcome
+from podledger.ports import Change, Clock, CronOutcome, Kind, Outcome
 from podledger_adapters.kubernetes.client import CALL_S, IDLE_S, ApiClient
+from podledger_adapters.kubernetes.cron_performer import CronPerformer
 from podledger_adapters.kubernetes.decode import decode_job
 from podledger_adapters.kubernetes.events import EventTeller
 from podledger_adapters.kubernetes.kubeconfig import Access
@@ -65,6 +67,7 @@ class KubernetesCluster:
         self._namespaces, self._draw = tuple(namespaces), random.Random().randint
         self._teller = EventTeller(self.client, self.clock)
         self._performer = Performer(self.client, self._teller.record, workers=calls, may_write=may_write)
+        self._cron_performer = CronPerformer(self.client, self._teller.record, may_write=may_write)
         self._background = Background("cluster's client", self._run, self._ended, error=ClusterError)
         self._version: ServerVersion | None = None
 
@@ -117,12 +120,17 @@ class KubernetesCluster:
     @asynccontextmanager
     async def watch(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
         """List and watch Jobs and pods, for ever. A lost connection is made again, whatever that takes."""
+        async with self._watching(KINDS) as changes:
+            yield changes
+
+    @asynccontextmanager
+    async def _watching(self, kinds: Sequence[Kind]) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
         mailbox = Mailbox()
         streams = self.version.streams_lists
 
         async def run() -> None:
             async with anyio.create_task_group() as tasks:
-                for kind in KINDS:
+                for kind in kinds:
                     watcher = KindWatcher(
                         self.client,
                         kind,
@@ -155,6 +163,17 @@ class KubernetesCluster:
         """Make these calls, many at once; one outcome each. Raises ClusterError outside `async with`."""
         self._background.check()
         return await self._performer.perform(commands)
+
+    @asynccontextmanager
+    async def watch_cronjobs(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
+        """List and watch CronJobs, likewise."""
+        async with self._watching(("CronJob",)) as changes:
+            yield changes
+
+    async def perform_cron(self, commands: Sequence[CronCommand]) -> Sequence[CronOutcome]:
+        """As `perform`."""
+        self._background.check()
+        return await self._cron_performer.perform(commands)
 
     async def get_job(self, key: JobKey) -> Job | None:
         """The Job as it is now, from the source of truth. Raises ClusterError."""

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct, field
 
+from podledger.api.cronjob import CronJob
 from podledger.api.job import Job
 from podledger.api.meta import ObjectMeta, OwnerReference
 from podledger.api.pod import Pod, PodSpec, PodStatus
@@ -90,6 +91,7 @@ class _WholePod(Struct, frozen=True):
 
 
 _job = msgspec.json.Decoder(Job)
+_cronjob = msgspec.json.Decoder(CronJob)
 _pod = msgspec.json.Decoder(_WholePod)
 
 
@@ -147,10 +149,12 @@ _seen = msgspec.json.Decoder(_SeenPod)
 _PLAIN: Final = {policy: {"restartPolicy": policy} for policy in ("Always", "Never", "OnFailure")}
 
 
-def decode_seen(kind: Kind, body: bytes | Raw) -> Job | Pod:
+def decode_seen(kind: Kind, body: bytes | Raw) -> Job | Pod | CronJob:
     """An object as a list or watch shows it; of a pod's spec only what rules look at. Raises msgspec.DecodeError."""
     if kind == "Job":
         return _job.decode(body)
+    if kind == "CronJob":
+        return _cronjob.decode(body)
     seen = _seen.decode(body)
     meta, spec = seen.metadata, seen.spec
     base: dict[str, Any] = _PLAIN.get(spec.restart_policy) or {"restartPolicy": spec.restart_policy}

@@ -12,9 +12,8 @@ from typing import Final
 import anyio
 
 from podledger.errors import ClusterError
-from podledger.job.command import RecordEvent
 from podledger.ports import Clock
-from podledger_adapters.event_correlation import EventCorrelator, Told
+from podledger_adapters.event_correlation import EventCommand, EventCorrelator, Told
 from podledger_adapters.kubernetes.client import ApiClient
 from podledger_adapters.kubernetes.request import create_event, repeat_event
 
@@ -36,7 +35,7 @@ class EventTeller:
         self._some = anyio.Event()
         self.dropped = 0
 
-    def record(self, command: RecordEvent) -> None:
+    def record(self, command: EventCommand) -> None:
         """Tell it, count it on an earlier one, or drop it; later."""
         now = self._clock.now()
         told = self._correlator.correlate(command, now, datetime.fromtimestamp(int(now), UTC))

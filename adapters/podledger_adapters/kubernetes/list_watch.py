@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 WATCH_S: Final = (300, 600)
 """How long a watch is asked to last: drawn between these, so that watches do not come back all at once."""
-RESOURCES: Final[dict[Kind, Resource]] = {"Job": "jobs", "Pod": "pods"}
+RESOURCES: Final[dict[Kind, Resource]] = {"Job": "jobs", "Pod": "pods", "CronJob": "cronjobs"}
 
 Put = Callable[[Sequence[Change]], Awaitable[None]]
 

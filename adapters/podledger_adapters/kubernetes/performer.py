@@ -29,7 +29,7 @@ from podledger_adapters.kubernetes.answer import UNREACHABLE, lost, outcome_of
 from podledger_adapters.kubernetes.client import ApiClient, CallLost
 from podledger_adapters.kubernetes.decode import decode_job, decode_pod
 
-__all__ = ["Performer"]
+__all__ = ["NOT_LEADING", "Performer"]
 
 logger = logging.getLogger(__name__)
 

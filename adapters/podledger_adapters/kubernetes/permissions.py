@@ -7,21 +7,27 @@ from podledger.errors import ClusterError
 from podledger_adapters.kubernetes.client import ApiClient
 from podledger_adapters.kubernetes.probe import Permission, missing_permissions
 
-__all__ = ["CONTROLLER", "LEASE", "RECORDER", "require_permissions"]
+__all__ = ["CONTROLLER", "CRONJOBS", "LEASE", "RECORDER", "require_permissions"]
+
+_WATCHED = (("batch", "jobs"), ("batch", "cronjobs"), ("", "pods"))
 
 RECORDER: Final = tuple(
-    Permission(verb, group, resource)
-    for group, resource in (("batch", "jobs"), ("", "pods"))
-    for verb in ("get", "list", "watch")
+    Permission(verb, group, resource) for group, resource in _WATCHED for verb in ("get", "list", "watch")
 )
 CONTROLLER: Final = (
-    *RECORDER,
+    *(each for each in RECORDER if each.resource != "cronjobs"),
     Permission("patch", "batch", "jobs", "status"),
     Permission("create", "", "pods"),
     Permission("patch", "", "pods"),
     Permission("delete", "", "pods"),
     Permission("create", "", "events"),
     Permission("patch", "", "events"),
+)
+CRONJOBS: Final = (
+    *(each for each in RECORDER if each.resource == "cronjobs"),
+    Permission("patch", "batch", "cronjobs", "status"),
+    Permission("create", "batch", "jobs"),
+    Permission("delete", "batch", "jobs"),
 )
 LEASE: Final = tuple(Permission(verb, "coordination.k8s.io", "leases") for verb in ("get", "create", "update"))
 

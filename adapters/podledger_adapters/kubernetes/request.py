@@ -10,10 +10,12 @@ from urllib.parse import quote, urlencode
 import msgspec
 from msgspec import Struct
 
-from podledger.api.document import encode_pod
+from podledger.api.cronjob import CronJobStatus
+from podledger.api.document import encode_pod, job_document
 from podledger.api.job import JobKey, JobStatus
 from podledger.api.kubernetes_event import KubernetesEvent
 from podledger.api.lease import Lease
+from podledger.cron.command import CreateJob, DeleteJob, PublishCronStatus
 from podledger.job.command import AdoptPod, CreatePod, DeletePod, LetGoPod, PublishStatus, ReleasePod
 from podledger.job.names import FINALIZER
 
@@ -23,8 +25,10 @@ __all__ = [
     "Resource",
     "adopt_pod",
     "create_event",
+    "create_job",
     "create_lease",
     "create_pod",
+    "delete_job",
     "delete_pod",
     "get_job",
     "get_lease",
@@ -33,6 +37,7 @@ __all__ = [
     "get_version",
     "let_go_pod",
     "list_page",
+    "publish_cron_status",
     "publish_status",
     "release_pod",
     "repeat_event",
@@ -42,7 +47,7 @@ __all__ = [
     "watch",
 ]
 
-Resource = Literal["jobs", "pods"]
+Resource = Literal["jobs", "pods", "cronjobs"]
 
 MANAGER: Final = "fieldManager=podledger"
 PAGE_SIZE: Final = 500
@@ -52,8 +57,9 @@ JSON: Final = "application/json"
 MERGE: Final = "application/merge-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"
 
-_GROUPS: Final = {"jobs": "/apis/batch/v1", "pods": "/api/v1"}
+_GROUPS: Final = {"jobs": "/apis/batch/v1", "pods": "/api/v1", "cronjobs": "/apis/batch/v1"}
 _STATUS_FIELDS: Final = dict.fromkeys(JobStatus.__struct_encode_fields__)
+_CRON_STATUS_FIELDS: Final = dict.fromkeys(CronJobStatus.__struct_encode_fields__)
 _UNCOUNTED: Final[dict[str, Any]] = {"succeeded": None, "failed": None}
 
 
@@ -135,6 +141,40 @@ def publish_status(command: PublishStatus) -> ApiRequest:
 def _patch_pod(namespace: str, name: str, metadata: dict[str, Any]) -> ApiRequest:
     body = msgspec.json.encode({"metadata": metadata})
     return ApiRequest("PATCH", f"{_pod_path(namespace, name)}?{MANAGER}", body, STRATEGIC)
+
+
+# ---- commands of CronJobs -------------------------------------------------------------------------------------------
+
+
+def create_job(command: CreateJob) -> ApiRequest:
+    """POST of a run of a CronJob."""
+    namespace = command.job.metadata.namespace
+    return ApiRequest("POST", f"/apis/batch/v1/namespaces/{quote(namespace)}/jobs?{MANAGER}", _new_job(command), JSON)
+
+
+def _new_job(command: CreateJob) -> bytes:
+    document = job_document(command.job)
+    document.pop("status", None)
+    return msgspec.json.encode(document)
+
+
+def delete_job(command: DeleteJob) -> ApiRequest:
+    """DELETE of this very Job, its pods after it."""
+    body = {
+        "kind": "DeleteOptions",
+        "apiVersion": "v1",
+        "preconditions": {"uid": command.uid},
+        "propagationPolicy": "Background",
+    }
+    return ApiRequest("DELETE", _job_path(command.key), msgspec.json.encode(body), JSON)
+
+
+def publish_cron_status(command: PublishCronStatus) -> ApiRequest:
+    """As `publish_status`, of a CronJob."""
+    status: dict[str, Any] = {**_CRON_STATUS_FIELDS, **msgspec.to_builtins(command.status)}
+    document = {"metadata": {"resourceVersion": command.resource_version, "uid": command.cronjob}, "status": status}
+    place = f"/apis/batch/v1/namespaces/{quote(command.key.namespace)}/cronjobs/{quote(command.key.name)}"
+    return ApiRequest("PATCH", f"{place}/status?{MANAGER}", msgspec.json.encode(document), MERGE)
 
 
 # ---- Kubernetes Events, leases, permissions -----------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple, TypeGuard
 import msgspec
 from msgspec import Struct
 
+from podledger.api.cronjob import CronJob
 from podledger.api.job import Job
 from podledger.api.meta import ObjectMeta
 from podledger.api.pod import Pod
@@ -261,7 +262,7 @@ class ListWatch:
         changes.append(Bookmark(self.kind, revision))
         return _further(state, revision)
 
-    def _read(self, raw: msgspec.Raw) -> Job | Pod | None:
+    def _read(self, raw: msgspec.Raw) -> Job | Pod | CronJob | None:
         """The object; None for one that cannot be read, which must not keep the others from being seen."""
         try:
             return decode_seen(self.kind, raw)

@@ -41,7 +41,6 @@ COMMANDS = {
     "controller": ("podledger_adapters.cli.controller", "Run the Job controller against a Kubernetes cluster."),
     "record": ("podledger_adapters.cli.record", "Record what happens on a Kubernetes cluster."),
     "cron": ("podledger_adapters.cli.cron", "When the schedules of CronJobs run."),
-    "cron": ("podledger_adapters.cli.cron", "When the schedules of CronJobs run."),
     "log": ("podledger_adapters.cli.log", "Look after a ledger."),
 }
 """Each command's name, the module whose `app` it is, and what it does."""

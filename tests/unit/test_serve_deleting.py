@@ -91,6 +91,16 @@ async def test_options_that_forbid_it(options: dict[str, Any], code: int, word: 
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("version", ["v1", "batch/v1", "meta.k8s.io/v1", ""])
+async def test_options_are_of_every_group(version: str) -> None:
+    async with serve_world() as world:
+        await world.made(JOBS, a_job("a"))
+        options = {"kind": "DeleteOptions", "apiVersion": version, "propagationPolicy": "Background"}
+        answer = await world.ask("DELETE", f"{JOBS}/a", options)
+        assert (answer.code, answer.warnings) == (200, [])
+
+
+@pytest.mark.asyncio
 async def test_all_that_are_selected_go() -> None:
     async with serve_world() as world:
         for number in range(4):

@@ -105,14 +105,23 @@ def _warnings(kind: type[StoredObject], request: DeleteRequest) -> Sequence[str]
 async def read_delete_request(call: Call) -> DeleteRequest:
     """The DeleteOptions in the body, or, only where there is no body, in the query. Raises ApiError (400, 422)."""
     data = await call.body()
-    return delete_request(await _body_options(call, data) if data else _query_options(call))
+    return delete_request(_body_options(call, data) if data else _query_options(call))
 
 
-async def _body_options(call: Call, data: bytes) -> dict[str, Any]:
+def _body_options(call: Call, data: bytes) -> dict[str, Any]:
+    """DeleteOptions are of every group: clients write the resource's version, v1 or that of the options themselves."""
     media = media_type(call.content_type)
-    body = decode_body("DeleteOptions", "v1", media, data)
-    document, _ = checked("DeleteOptions", "v1", body.document, "Ignore", body.duplicates)
-    return document
+    refusal: ApiError | None = None
+    for version in dict.fromkeys(("v1", call.resource.group_version, "meta.k8s.io/v1")):
+        try:
+            body = decode_body("DeleteOptions", version, media, data)
+        except ApiError as error:
+            refusal = refusal or error
+        else:
+            document, _ = checked("DeleteOptions", "v1", body.document, "Ignore", body.duplicates)
+            return document
+    assert refusal is not None, "there is no version to try"
+    raise refusal
 
 
 def _query_options(call: Call) -> dict[str, Any]:

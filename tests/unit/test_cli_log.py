@@ -75,7 +75,7 @@ def test_verify_names_every_fault_and_ends_with_one(log: Command, ledger: Path) 
 def test_compact_says_what_was_blanked(log: Command, ledger: Path) -> None:
     code, out, err = log("compact", ledger)
     assert (code, err) == (0, "")
-    assert "stream main: 8 events of 1 deleted Jobs blanked" in out
+    assert "stream main: 8 events of 1 deleted Job blanked" in out
     again = json.loads(log("compact", ledger, "-o", "json").out)
     assert again["streams"] == [{"name": "main", "jobs": 0, "events": 0}]
     assert "8 of them compacted" in log("verify", ledger).out

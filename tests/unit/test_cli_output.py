@@ -8,10 +8,11 @@ import anyio
 import pytest
 from rich.console import Console
 
+from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.live import LiveWriter
 from podledger_adapters.cli.output import MAX_WAITING, Output
 from podledger_adapters.cli.progress import QUIET_S, JobProgress, PlainProgress
-from podledger_adapters.cli.writer import LineWriter, write_all
+from podledger_adapters.cli.writer import LineWriter, print_result, write_all
 
 
 def progress(name: str = "a", status: str = "Running", **fields: object) -> JobProgress:
@@ -160,3 +161,28 @@ def test_many_jobs_are_told_of_together() -> None:
 
 def test_a_work_queue_has_no_goal() -> None:
     assert PlainProgress().lines([progress(goal=None, succeeded=1)], 9.0) == ["a: Running, 1 succeeded (3s)"]
+
+
+def unbuffered(descriptor: int) -> io.TextIOWrapper:
+    """A stdout as PYTHONUNBUFFERED makes it."""
+    return io.TextIOWrapper(os.fdopen(descriptor, "wb", buffering=0), write_through=True)
+
+
+def test_a_reader_that_left_changes_no_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with unbuffered(writing) as stdout:
+        monkeypatch.setattr("sys.stdout", stdout)
+        assert print_result("a\n", ExitCode.OK) == ExitCode.OK
+        assert print_result("a\n", ExitCode.FAILED) == ExitCode.FAILED
+
+
+def test_a_result_that_finds_no_room_is_said_and_is_no_success(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for code, ends in ((ExitCode.OK, ExitCode.UNREACHABLE), (ExitCode.FAILED, ExitCode.FAILED)):
+        with unbuffered(os.open("/dev/full", os.O_WRONLY)) as stdout:
+            monkeypatch.setattr("sys.stdout", stdout)
+            assert print_result("a\n", code) == ends
+    said = capsys.readouterr().err
+    assert said == "error: the result cannot be written to stdout: No space left on device\n" * 2

@@ -5,6 +5,7 @@ With `-o json` stdout is exactly one JSON document; otherwise a few lines for pe
 
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from podledger.log.compaction import Compaction, compact_ledger
 from podledger.log.inspection import LedgerInfo, inspect_ledger
 from podledger.log.verification import Verification, verify_ledger
 from podledger_adapters.cli.exit_code import ExitCode
+from podledger_adapters.cli.writer import print_result
 
 __all__ = ["app"]
 
@@ -48,11 +50,7 @@ app = App(
 def info(db: Ledger, *, output: Format = "text") -> ExitCode:
     """Say what is in a ledger, and where its streams end."""
     found = inspect_ledger(db)
-    if output == "json":
-        print_json(found)
-    else:
-        print_info(found)
-    return ExitCode.OK
+    return _print(_json(found) if output == "json" else _info_lines(found))
 
 
 @app.command(help_epilogue=_epilogue("verify"))
@@ -62,11 +60,12 @@ def verify(db: Ledger, *, output: Format = "text") -> ExitCode:
     File, events, chain, positions and snapshots are looked at.
     """
     found = verify_ledger(db)
+    code = ExitCode.OK if found.sound else ExitCode.FAILED
     if output == "json":
-        print_json({"sound": found.sound, **msgspec.to_builtins(found)})
-    else:
-        print_verification(db, found)
-    return ExitCode.OK if found.sound else ExitCode.FAILED
+        return _print(_json({"sound": found.sound, **msgspec.to_builtins(found)}), code)
+    for fault in found.faults:
+        print(f"fault: {db}: {fault.text}", file=sys.stderr)
+    return _print(_verification_lines(found), code)
 
 
 @app.command(help_epilogue=_epilogue("compact"))
@@ -77,11 +76,7 @@ def compact(db: Ledger, *, output: Format = "text") -> ExitCode:
     Jobs stay; the blanked events can no longer be replayed.
     """
     done = compact_ledger(db, now_s=time.time())
-    if output == "json":
-        print_json(done)
-    else:
-        print_compaction(done)
-    return ExitCode.OK
+    return _print(_json(done) if output == "json" else _compaction_lines(done))
 
 
 @app.command(help_epilogue=_epilogue("copy"))
@@ -92,52 +87,53 @@ def copy(db: Ledger, target: Target, *, output: Format = "text") -> ExitCode:
     """
     done = copy_ledger(db, target)
     if output == "json":
-        print_json(done)
-    else:
-        ends = ", ".join(f"{name} at position {position}" for name, position in done.positions.items())
-        print(f"{done.path}: {size(done.bytes)}, {ends or 'no stream'}")
-    return ExitCode.OK
+        return _print(_json(done))
+    ends = ", ".join(f"{name} at position {position}" for name, position in done.positions.items())
+    return _print([f"{done.path}: {size(done.bytes)}, {ends or 'no stream'}"])
 
 
-def print_json(document: object) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n")
+def _print(lines: Iterable[str], code: ExitCode = ExitCode.OK) -> ExitCode:
+    return print_result("".join(f"{line}\n" for line in lines), code)
 
 
-def print_info(found: LedgerInfo) -> None:
+def _json(document: object) -> list[str]:
+    """One JSON document."""
+    return [msgspec.json.format(msgspec.json.encode(document), indent=2).decode()]
+
+
+def _info_lines(found: LedgerInfo) -> Iterator[str]:
     """A ledger in a few lines."""
     wal = f" and {size(found.wal_bytes)} in its WAL" if found.wal_bytes else ""
-    print(f"{found.path}: {size(found.bytes)}{wal}, schema version {found.schema_version}")
-    print(f"cluster: {found.cluster or 'none yet'}")
+    yield f"{found.path}: {size(found.bytes)}{wal}, schema version {found.schema_version}"
+    yield f"cluster: {found.cluster or 'none yet'}"
     if found.writer is not None:
-        print(f"last written by: {found.writer}")
+        yield f"last written by: {found.writer}"
     for stream in found.streams:
-        print(f"stream {stream.name}: {stream.position} events in {stream.batches} batches, chain {stream.chain}")
-        print(f"  epoch {stream.epoch}, taken by {stream.holder or 'nobody known'}")
+        yield f"stream {stream.name}: {stream.position} events in {stream.batches} batches, chain {stream.chain}"
+        yield f"  epoch {stream.epoch}, taken by {stream.holder or 'nobody known'}"
         snapshots = ", ".join(str(position) for position in stream.snapshots)
-        print(f"  snapshots at: {snapshots or 'none'}")
+        yield f"  snapshots at: {snapshots or 'none'}"
     if found.objects:
         objects = ", ".join(f"{count} {kind}" for kind, count in found.objects.items())
-        print(f"objects at revision {found.revision}: {objects}")
+        yield f"objects at revision {found.revision}: {objects}"
 
 
-def print_verification(db: Path, found: Verification) -> None:
-    """What was checked on stdout, what is wrong with it on stderr, one line each."""
+def _verification_lines(found: Verification) -> Iterator[str]:
+    """What was checked; what is wrong with it goes to stderr."""
     for stream in found.streams:
         blanked = f", {stream.blanked} of them compacted" if stream.blanked else ""
-        print(f"stream {stream.name}: {stream.position} events in {stream.batches} batches{blanked}")
-    print(f"snapshots: {found.snapshots}")
-    for fault in found.faults:
-        print(f"fault: {db}: {fault.text}", file=sys.stderr)
+        yield f"stream {stream.name}: {stream.position} events in {stream.batches} batches{blanked}"
+    yield f"snapshots: {found.snapshots}"
     count = f"{len(found.faults)} fault{'s' if len(found.faults) > 1 else ''}"
-    print("sound" if found.sound else f"NOT SOUND: {count}; restore a copy, or go on with a new --db")
+    yield "sound" if found.sound else f"NOT SOUND: {count}; restore a copy, or go on with a new --db"
 
 
-def print_compaction(done: Compaction) -> None:
+def _compaction_lines(done: Compaction) -> Iterator[str]:
     """What was blanked."""
     for stream in done.streams:
-        print(f"stream {stream.name}: {stream.events} events of {stream.jobs} deleted Jobs blanked")
-    print(f"file: {size(done.bytes_before)} before, {size(done.bytes_after)} now")
+        jobs = f"{stream.jobs} deleted Job{'' if stream.jobs == 1 else 's'}"
+        yield f"stream {stream.name}: {stream.events} events of {jobs} blanked"
+    yield f"file: {size(done.bytes_before)} before, {size(done.bytes_after)} now"
 
 
 def size(count: int) -> str:

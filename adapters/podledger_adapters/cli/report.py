@@ -3,8 +3,6 @@
 What the lines say about Jobs is `summary.py`.
 """
 
-import errno
-import os
 import shlex
 import sys
 from collections import deque
@@ -14,11 +12,12 @@ from typing import NamedTuple
 
 from podledger.api.job import Job
 from podledger.api.pod import Pod
+from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.job_table import completions_cell
 from podledger_adapters.cli.pod_logs import LogSource
 from podledger_adapters.cli.stopping import StopReason
 from podledger_adapters.cli.summary import FailedPod, list_document, summary_lines
-from podledger_adapters.cli.writer import write_all
+from podledger_adapters.cli.writer import print_result, write_all
 
 __all__ = ["Ending", "last_failure", "print_ending", "resume_command"]
 
@@ -65,21 +64,20 @@ async def last_failure(pods: Sequence[Pod], logs: LogSource) -> FailedPod | None
     return FailedPod(pod, text.splitlines()[-LAST_LINES:], str(directory) if directory.is_dir() else "")
 
 
-def print_ending(ending: Ending, *, as_json: bool) -> str | None:
-    """Write what is to be said; why the result could not be written, if so. A reader that left is no such reason."""
-    refused: str | None = None
+def print_ending(ending: Ending, code: ExitCode, *, as_json: bool) -> ExitCode:
+    """Write what is to be said; the exit code, another than `code` where the result could not be written."""
     lines = list(summary_lines(ending.jobs, ending.now_s, lambda job: ending.failures.get(job.metadata.uid)))
     if as_json:
-        refused = write_all(sys.stdout.buffer, f"{list_document(ending.jobs)}\n".encode())
+        code = print_result(f"{list_document(ending.jobs)}\n", code)
         # The table is in the document; why Jobs failed is for whoever looks on.
         for line in lines[len(ending.jobs) + 1 :]:
             _note(line)
     elif ending.jobs:
         blank = [""] if ending.logged else []
-        refused = write_all(sys.stdout.buffer, "".join(f"{line}\n" for line in (*blank, *lines)).encode())
+        code = print_result("".join(f"{line}\n" for line in (*blank, *lines)), code)
     for line in _hints(ending, sys.argv):
         _note(line)
-    return None if refused == os.strerror(errno.EPIPE) else refused
+    return code
 
 
 def _hints(ending: Ending, command: Sequence[str]) -> list[str]:

@@ -67,11 +67,7 @@ async def run_jobs(options: RunOptions, submissions: Sequence[Submission]) -> Ex
     if code == ExitCode.OK and all(job.status.finished for job in ending.jobs):
         workspace.remove()
         ending = ending._replace(kept=None)
-    refused = print_ending(ending, as_json=options.as_json)
-    if refused is not None:
-        print(f"error: the result cannot be written to stdout: {refused}", file=sys.stderr)
-        return ExitCode.UNREACHABLE if code == ExitCode.OK else code
-    return code
+    return print_ending(ending, code, as_json=options.as_json)
 
 
 class Session:

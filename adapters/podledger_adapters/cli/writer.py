@@ -3,15 +3,17 @@
 A reader that went away (`| head`) ends the output, not the Jobs: the rest is dropped, and said once on stderr.
 """
 
+import errno
 import os
 import sys
 import time
 from collections.abc import Sequence
 from typing import BinaryIO
 
+from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.progress import JobProgress, PlainProgress
 
-__all__ = ["LineWriter", "write_all"]
+__all__ = ["LineWriter", "print_result", "write_all"]
 
 
 class LineWriter:
@@ -43,6 +45,18 @@ class LineWriter:
 
     def close(self) -> None:
         """Nothing is left behind in a pipe."""
+
+
+def print_result(text: str, code: ExitCode) -> ExitCode:
+    """Write a command's result to stdout; the exit code, which is another than `code` where that was not possible.
+
+    A reader that went away (`| head`) has what it wanted.
+    """
+    refused = write_all(sys.stdout.buffer, text.encode(errors="replace"))
+    if refused is None or refused == os.strerror(errno.EPIPE):
+        return code
+    print(f"error: the result cannot be written to stdout: {refused}", file=sys.stderr)
+    return ExitCode.UNREACHABLE if code == ExitCode.OK else code
 
 
 def write_all(stream: BinaryIO, data: bytes) -> str | None:

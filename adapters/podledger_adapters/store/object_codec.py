@@ -82,7 +82,7 @@ class ObjectCodec:
                     objects.append(reader.read(row))
                 except (KeyError, msgspec.MsgspecError) as error:
                     name = f"{row.kind} {row.namespace}/{row.name}"
-                    text = f"the ledger's {name} cannot be read: {error!r}; restore a copy of the ledger, or use another"
+                    text = f"the ledger's {name} cannot be read: {error!r}; restore a copy of it, or use another ledger"
                     raise DamagedLog(text, 0) from error
         objects.sort(key=_age)
         return objects

@@ -108,9 +108,10 @@ class Cluster(Protocol):
     def watch(self) -> AbstractAsyncContextManager[AsyncIterator[Sequence[Change]]]:
         """List and watch Jobs and pods, merged into one stream of batches, for ever.
 
-        Each kind begins with ListBegan, its objects, ListEnded; a broken watch does so again. Within a kind and
-        namespace, changes come in the order of their resourceVersions; states in between may be missing, and repeats
-        do no harm. After a list that is not consistent, the changes since then follow. The iterator raises
+        Each kind begins with ListBegan, its objects, ListEnded; a broken watch does so again. The first list of each
+        kind is consistent: what happened while nobody watched has left no version to judge a cached one by. Within a
+        kind and namespace, changes come in the order of their resourceVersions; states in between may be missing, and
+        repeats do no harm. After a list that is not consistent, the changes since then follow. The iterator raises
         ClusterError only when there is no use in trying on, and never ends.
         """
         ...

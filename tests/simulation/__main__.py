@@ -1,5 +1,7 @@
 """`python -m tests.simulation --seed N` repeats a run; `--campaign --minutes M` tries new ones and counts the faults.
 
+`--everywhere` crashes one small run at every place there is, one after the other; `--pin` repeats one of these.
+
 Every run prints its seed and what was drawn before it starts, so that any failure is repeated from its first line.
 Exit status: 0 all well, 1 an oracle was violated or, in a campaign, a fault never fired; 2 wrong usage.
 """
@@ -12,12 +14,14 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.simulation.faults import Fault, Faults
+from tests.simulation.everywhere import CRASHES, SMALL, crash_everywhere
+from tests.simulation.faults import Fault, Faults, Pin
 from tests.simulation.scenario import draw_scenario
 from tests.simulation.world import Report, simulate
 
 # A campaign of fewer runs than this cannot be expected to reach every fault.
 RUNS_FOR_EVERY_FAULT = 200
+STARTS = {"snapshot": "a snapshot and the log behind it", "log": "the log alone", "cluster": "the cluster alone"}
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
@@ -29,6 +33,8 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--seed", type=int, metavar="N", help="one run")
     what.add_argument("--campaign", action="store_true", help="runs on one seed after the other")
+    what.add_argument("--everywhere", action="store_true", help="a small run, crashed at every place there is")
+    what.add_argument("--pin", type=Pin.parse, metavar="FAULT:N", help="the small run, with the N-th chance of a fault")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long a campaign lasts (default 10)")
     parser.add_argument("--runs", type=int, metavar="N", help="how many runs a campaign has, instead of --minutes")
     parser.add_argument("--first-seed", type=int, default=1, metavar="N", help="where a campaign begins (default 1)")
@@ -57,10 +63,27 @@ def run_one(seed: int, only: frozenset[Fault] | None) -> Report | None:
     return report
 
 
+def everywhere() -> int:
+    """Crash everywhere; the exit status."""
+    failed = False
+    for fault in CRASHES:
+        places = 0
+        try:
+            for _ in crash_everywhere(fault):
+                places += 1
+        except Exception as error:
+            traceback.print_exception(error, file=sys.stdout)
+            print(f"FAILED; repeat it with: python -m tests.simulation --pin {Pin(fault, places + 1)}")
+            failed = True
+        print(f"  {places:>7}  {fault.name.lower()}: {fault.value}", flush=True)
+    return 1 if failed else 0
+
+
 def campaign(first_seed: int, runs: int | None, minutes: float, only: frozenset[Fault] | None) -> int:
     """Runs on one seed after the other; the exit status."""
     ends_s = time.monotonic() + minutes * 60
     fired: Counter[str] = Counter()
+    starts: Counter[str] = Counter(dict.fromkeys(STARTS, 0))
     seed, failed = first_seed, list[int]()
     while seed - first_seed < runs if runs is not None else time.monotonic() < ends_s:
         report = run_one(seed, only)
@@ -68,12 +91,16 @@ def campaign(first_seed: int, runs: int | None, minutes: float, only: frozenset[
             failed.append(seed)
         else:
             fired.update(report.fired)
+            starts.update(report.starts)
         seed += 1
     done = seed - first_seed
     print(f"{done} runs, {len(failed)} failed{': seeds ' + ', '.join(map(str, failed)) if failed else ''}")
     for fault in Fault:
         print(f"  {fired[fault.name]:>7}  {fault.name.lower()}: {fault.value}")
+    for start, times in starts.items():
+        print(f"  {times:>7}  starts from {STARTS[start]}")
     silent = [fault.name.lower() for fault in Fault if not fired[fault.name] and (only is None or fault in only)]
+    silent += [f"start from {STARTS[start]}" for start, times in starts.items() if not times and only is None]
     if silent and done >= RUNS_FOR_EVERY_FAULT:
         print(f"FAILED: never fired: {', '.join(silent)}")
     return 1 if failed or (silent and done >= RUNS_FOR_EVERY_FAULT) else 0
@@ -84,6 +111,11 @@ def main(arguments: Sequence[str]) -> int:
     parsed = parse_arguments(arguments)
     # What the controller complains of while its ports die is no news here.
     logging.getLogger("podledger").setLevel(logging.CRITICAL)
+    if parsed.everywhere:
+        return everywhere()
+    if parsed.pin is not None:
+        print(simulate(1, scenario=SMALL, pin=parsed.pin))
+        return 0
     only = frozenset(Fault[name.upper()] for name in parsed.only) if parsed.only else None
     if parsed.campaign:
         return campaign(parsed.first_seed, parsed.runs, parsed.minutes, only)

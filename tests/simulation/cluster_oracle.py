@@ -15,6 +15,7 @@ from podledger.job.intervals import IntervalSet, parse_intervals
 from podledger.job.names import COMPLETION_INDEX, FINALIZER, INTENT_ANNOTATION
 from podledger.ports import Created, Failed, Outcome
 from podledger_adapters.store import StoreChange
+from tests.simulation.outcome_model import wrong_outcome
 
 __all__ = ["ClusterOracle", "Violation"]
 
@@ -321,6 +322,5 @@ def _require_finished(account: Account) -> None:
         violated(f"{job.key}: failed is {status.failed}, but {names.count('failed')} uids were ever listed")
     if not account.indexed and status.succeeded != names.count("succeeded"):
         violated(f"{job.key}: succeeded is {status.succeeded}, but {names.count('succeeded')} uids were ever listed")
-    completions = job.spec.completions
-    if status.is_true("Complete") and completions is not None and status.succeeded < completions:
-        violated(f"{job.key} is Complete with {status.succeeded} of {completions}")
+    if wrong := wrong_outcome(job):
+        violated(f"{job.key} has the wrong outcome: {wrong}: {status}")

@@ -9,7 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 __all__ = ["LIKELIHOOD", "Fault", "Faults", "Pin"]
 
@@ -72,10 +72,10 @@ LIKELIHOOD: Mapping[Fault, float] = {
     Fault.WATCH_DELAYED: 0.1,
     Fault.WATCH_DROPPED: 0.3,
     Fault.WATCH_DUPLICATED: 0.1,
-    Fault.WATCH_BROKEN: 0.03,
+    Fault.WATCH_BROKEN: 0.1,
     Fault.STALE_LIST: 0.5,
-    Fault.RESTORED: 0.05,
-    Fault.RESTORED_AHEAD: 0.05,
+    Fault.RESTORED: 0.03,
+    Fault.RESTORED_AHEAD: 0.03,
     Fault.POD_DELETED: 0.15,
     Fault.POD_FORCE_DELETED: 0.1,
     Fault.SCALED: 0.05,
@@ -91,6 +91,17 @@ class Pin(NamedTuple):
 
     fault: Fault
     time: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From `fault` or `fault:n`. Raises ValueError."""
+        name, _, time = text.partition(":")
+        if name.upper() not in Fault.__members__ or not (time or "1").isdecimal():
+            raise ValueError(f"{text} is no fault and number, such as crash_before_append:3")
+        return cls(Fault[name.upper()], int(time or "1"))
+
+    def __str__(self) -> str:
+        return f"{self.fault.name.lower()}:{self.time}"
 
 
 class Faults:

@@ -96,22 +96,13 @@ class Wire:
 
 
 class FaultyCluster:
-    """`podledger.ports.Cluster` for one life, which began with a log that knew something or without."""
+    """`podledger.ports.Cluster` for one life."""
 
     def __init__(
-        self,
-        cluster: RestorableCluster,
-        wire: Wire,
-        history: History,
-        life: Life,
-        faults: Faults,
-        clock: Clock,
-        *,
-        has_log: bool,
+        self, cluster: RestorableCluster, wire: Wire, history: History, life: Life, faults: Faults, clock: Clock
     ) -> None:
         self._cluster, self._wire, self._history = cluster, wire, history
         self._life, self._faults, self._clock = life, faults, clock
-        self._has_log = has_log
 
     async def identity(self) -> str:
         """See `Cluster.identity`."""
@@ -122,7 +113,7 @@ class FaultyCluster:
     async def watch(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
         """See `Cluster.watch`."""
         self._life.point(Fault.CRASH_AT_PORT)
-        yield FaultyWatch(self._history, self._life, self._faults, self._clock, has_log=self._has_log)
+        yield FaultyWatch(self._history, self._life, self._faults, self._clock)
 
     async def perform(self, commands: Sequence[Command]) -> Sequence[Outcome]:
         """See `Cluster.perform`."""

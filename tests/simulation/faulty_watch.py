@@ -28,10 +28,10 @@ STALE_ENTRIES = 40
 class FaultyWatch:
     """The iterator of `Cluster.watch` for one life."""
 
-    def __init__(self, history: History, life: Life, faults: Faults, clock: Clock, *, has_log: bool) -> None:
+    def __init__(self, history: History, life: Life, faults: Faults, clock: Clock) -> None:
         self._history, self._life, self._faults, self._clock = history, life, faults, clock
         kinds: list[Kind] = ["Job", "Pod"]
-        self._feeds = [_Feed(kind, history, faults, has_log=has_log) for kind in kinds]
+        self._feeds = [_Feed(kind, history, faults) for kind in kinds]
 
     def __aiter__(self) -> "FaultyWatch":
         return self
@@ -60,9 +60,8 @@ class FaultyWatch:
 class _Feed:
     """One kind's changes, from a list on. `late_until` is infinite while it does not lag."""
 
-    def __init__(self, kind: Kind, history: History, faults: Faults, *, has_log: bool) -> None:
+    def __init__(self, kind: Kind, history: History, faults: Faults) -> None:
         self._kind: Kind = kind
-        self._has_log = has_log
         self._history, self._faults = history, faults
         self._seen: int | None = None
         self._incarnation = history.incarnation
@@ -72,11 +71,9 @@ class _Feed:
     def next(self, now: float) -> Sequence[Change]:
         """What to show now; nothing if there is nothing new, or if it is late."""
         if self._seen is None or self._incarnation != self._history.incarnation:
-            # Of a restored cluster no watch can be resumed. Only a consistent list tells that it was restored, and only
-            # by a log can it be told that one is stale.
+            # A watch begins with a consistent list; of a restored cluster none can be resumed.
             self._incarnation, self.late_until = self._history.incarnation, math.inf
-            may_be_stale = self._has_log and self._incarnation == 1
-            return self._list(stale=may_be_stale and self._faults.strikes(Fault.STALE_LIST))
+            return self._list(stale=False)
         if self._faults.active and not math.isinf(self.late_until) and now < self.late_until:
             return []
         self.late_until = math.inf

@@ -8,7 +8,7 @@ from podledger.api.job import Job, JobSpec, PodTemplateSpec
 from podledger.api.meta import ObjectMeta
 from podledger_adapters.nodes.behaviour import Workload
 
-__all__ = ["Scenario", "draw_scenario"]
+__all__ = ["Scenario", "draw_scenario", "fixed_job", "indexed_job"]
 
 MODES = ("fixed", "queue", "indexed", "per index", "doomed")
 TEMPLATE = PodTemplateSpec(spec={"restartPolicy": "Never", "containers": [{"name": "work", "image": "simulated"}]})
@@ -25,6 +25,24 @@ class Scenario(Struct, frozen=True):
     def __str__(self) -> str:
         jobs = ", ".join(f"{job.metadata.name} {job.spec.completions}/{job.spec.parallelism}" for job in self.jobs)
         return f"{jobs}; failures {self.workload.failure_probability:.2f}, durations {self.workload.duration_s}"
+
+
+def fixed_job(name: str, *, completions: int, parallelism: int) -> Job:
+    """A NonIndexed Job that goes on until it is complete."""
+    spec = JobSpec(parallelism=parallelism, completions=completions, backoff_limit=ENDLESS, template=TEMPLATE)
+    return Job(metadata=ObjectMeta(name=name, namespace="default"), spec=spec)
+
+
+def indexed_job(name: str, *, completions: int, retries: int) -> Job:
+    """An Indexed Job of which all indexes run at once, each so often again."""
+    spec = JobSpec(
+        parallelism=completions,
+        completions=completions,
+        completion_mode="Indexed",
+        backoff_limit_per_index=retries,
+        template=TEMPLATE,
+    )
+    return Job(metadata=ObjectMeta(name=name, namespace="default"), spec=spec)
 
 
 def draw_scenario(seed: int) -> Scenario:

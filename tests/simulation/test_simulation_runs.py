@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.simulation.faults import Fault, Faults
+from tests.simulation.everywhere import CRASHES, crash_everywhere
+from tests.simulation.faults import Fault, Faults, Pin
 from tests.simulation.world import simulate
 
 # Few enough for every test run; `python -m tests.simulation --campaign` is the real thing.
@@ -36,3 +37,22 @@ def test_faults_are_drawn_from_the_seed() -> None:
 
 def test_every_fault_is_enabled_by_some_seed() -> None:
     assert frozenset[Fault]().union(*(Faults(seed).enabled for seed in range(30))) == frozenset(Fault)
+
+
+@pytest.mark.parametrize("fault", CRASHES)
+def test_a_crash_anywhere_leaves_no_trace_in_the_end(fault: Fault) -> None:
+    # A few places of each kind; `python -m tests.simulation --everywhere` takes them all.
+    stride = {Fault.CRASH_AT_STEP: 61, Fault.CRASH_AT_PORT: 19}.get(fault, 5)
+    assert all(report.fired == {fault.name: 1} for report in crash_everywhere(fault, stride=stride))
+
+
+def test_a_pin_strikes_once_at_the_time_it_names() -> None:
+    faults = Faults(1, pin=Pin.parse("call_lost:2"))
+    assert [faults.strikes(Fault.CALL_LOST) for _ in range(4)] == [False, True, False, False]
+    assert not faults.strikes(Fault.CALL_REFUSED)
+
+
+@pytest.mark.parametrize("text", ["nothing:1", "call_lost:x", ""])
+def test_a_pin_of_no_fault_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no fault and number"):
+        Pin.parse(text)

@@ -53,7 +53,11 @@ MOST_LIVES = 40
 
 
 class Report(Struct, frozen=True):
-    """What a run came to. Two runs of one seed give equal reports."""
+    """What a run came to. Two runs of one seed give equal reports.
+
+    `starts` are the starts of the controller that came through, by what they began from: a snapshot, the log, or the
+    cluster alone. `outcomes` say of each Job how it ended, and how many pods were made for it.
+    """
 
     seed: int
     fired: Mapping[str, int]
@@ -63,6 +67,7 @@ class Report(Struct, frozen=True):
     schedule: str
     chain: str
     statuses: Mapping[str, str]
+    outcomes: Mapping[str, str]
 
 
 class World:
@@ -200,8 +205,7 @@ class World:
 
     async def _control(self, life: Life) -> None:
         log = FaultyLog(self.ledger, life, self.faults)
-        has_log = self.log_oracles[-1].projection.revision > 0
-        cluster = FaultyCluster(self.cluster, self.wire, self.history, life, self.faults, self.clock, has_log=has_log)
+        cluster = FaultyCluster(self.cluster, self.wire, self.history, life, self.faults, self.clock)
         controller = Controller(
             cluster,
             log,
@@ -314,7 +318,14 @@ class World:
             self._loop.schedule,
             " ".join(chains),
             {str(job.key): repr(job.status) for job in self.store.table(Job).sorted()},
+            {str(job.key): self._outcome(job) for job in self.store.table(Job).sorted()},
         )
+
+    def _outcome(self, job: Job) -> str:
+        status, made = job.status, len(self.cluster_oracle.accounts[job.metadata.uid].pods)
+        ended = ", ".join(each.type for each in status.conditions if each.status == "True")
+        indexes = f"{status.completed_indexes}/{status.failed_indexes or ''}"
+        return f"{ended}; {status.succeeded} succeeded, {status.failed} failed, indexes {indexes}; {made} pods made"
 
 
 class Process(NamedTuple):

@@ -212,3 +212,18 @@ async def test_bodies_that_are_no_job_change_nothing(body: bytes, code: int) -> 
             assert answer.json["kind"] == "Status"
             assert answer.json["code"] == answer.code
         assert world.cluster.store.revision == before
+
+
+@pytest.mark.asyncio
+async def test_what_could_not_be_answered_is_not_done() -> None:
+    async with serve_world() as world:
+        await world.made(JOBS, a_job("a"))
+        before, html = world.cluster.store.revision, {"accept": "text/html"}
+        for answer in (
+            await world.ask("POST", JOBS, a_job("b"), headers=html),
+            await world.ask("PUT", f"{JOBS}/a", a_job("a", parallelism=3), headers=html),
+            await world.ask("PATCH", f"{JOBS}/a", {"spec": {"parallelism": 3}}, headers={**MERGE, **html}),
+            await world.ask("DELETE", f"{JOBS}/a", headers=html),
+        ):
+            assert (answer.code, answer.json["reason"]) == (406, "NotAcceptable")
+        assert world.cluster.store.revision == before

@@ -56,6 +56,7 @@ class DeleteRequest(Struct, frozen=True):
 
 async def delete_object(call: Call) -> Response:
     """DELETE of one object."""
+    form = read_form(call)
     request = await read_delete_request(call)
     kind = TYPES[call.resource.kind]
     with call.store.batch(dry_run=request.dry_run) as batch:
@@ -70,9 +71,9 @@ async def delete_object(call: Call) -> Response:
     if left is not None:
         # 202 is what the API server says where the old parameter orphanDependents=false cannot be done at once.
         code = 202 if request.orphan_dependents is False else 200
-        return object_answer(call, left, code=code, warnings=warnings)
+        return object_answer(call, form, left, code=code, warnings=warnings)
     if kind in (Pod, Namespace):
-        return object_answer(call, old, warnings=warnings)
+        return object_answer(call, form, old, warnings=warnings)
     status = deleted(call.resource, old.metadata.name, old.metadata.uid)
     return document_answer(status, negotiate(None), pretty=call.pretty, warnings=warnings)
 

@@ -71,9 +71,10 @@ def read_form(call: Call, *, collection: bool = False, watch: bool = False) -> F
     return Form(call.resource.kind, representation, include, call.pretty)
 
 
-def object_answer(call: Call, stored: StoredObject, *, code: int = 200, warnings: Sequence[str] = ()) -> Response:
-    """One object. Raises ApiError (406, 422)."""
-    form = read_form(call)
+def object_answer(
+    call: Call, form: Form, stored: StoredObject, *, code: int = 200, warnings: Sequence[str] = ()
+) -> Response:
+    """One object; `form` was read before anything was written, so that what cannot be answered is not done."""
     shown = form.representation
     if shown.form == "object" and shown.media_type == JSON and not form.pretty:
         return encoded_answer(encode_object(stored) + b"\n", code=code, warnings=warnings)

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from podledger_adapters.server.call import Call
-from podledger_adapters.server.forms import object_answer
+from podledger_adapters.server.forms import object_answer, read_form
 from podledger_adapters.server.negotiation import APPLY_PATCH, media_type
 from podledger_adapters.server.objects import TYPES, document_of, object_of
 from podledger_adapters.server.patch import PatchRequest, apply_patch
@@ -18,6 +18,7 @@ __all__ = ["patch_object"]
 
 async def patch_object(call: Call) -> Response:
     """PATCH in any of its four forms; an apply creates what is not there."""
+    form = read_form(call)
     options = read_write_options(call, "PatchOptions")
     media = media_type(call.content_type, patch=True)
     applying = media == APPLY_PATCH
@@ -49,4 +50,4 @@ async def patch_object(call: Call) -> Response:
             new = with_kind_defaults(new) if applying else managed(call, old, new, options.manager)
             written = batch.update(new, subresource=call.path.subresource)
     await batch.durable()
-    return object_answer(call, written, code=code, warnings=(*patched.warnings, *warnings_of(written)))
+    return object_answer(call, form, written, code=code, warnings=(*patched.warnings, *warnings_of(written)))

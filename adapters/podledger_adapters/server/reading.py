@@ -31,6 +31,7 @@ TOO_OLD = "The resourceVersion for the provided list is too old."
 
 async def get_object(call: Call) -> Response:
     """GET of one object."""
+    form = read_form(call)
     options = read_options(call, watch=False)
     require_reached(options.revision, call.store.revision)
     kind = TYPES[call.resource.kind]
@@ -38,7 +39,7 @@ async def get_object(call: Call) -> Response:
     await call.store.durable()
     if stored is None:
         raise not_found(RESOURCES[kind], call.name)
-    return object_answer(call, stored)
+    return object_answer(call, form, stored)
 
 
 class Listed(NamedTuple):

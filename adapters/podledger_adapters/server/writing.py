@@ -23,7 +23,7 @@ from podledger_adapters.server.answer import document_answer
 from podledger_adapters.server.body import decode_body
 from podledger_adapters.server.call import Call
 from podledger_adapters.server.field_validation import checked
-from podledger_adapters.server.forms import object_answer
+from podledger_adapters.server.forms import object_answer, read_form
 from podledger_adapters.server.negotiation import media_type, negotiate
 from podledger_adapters.server.objects import TYPES, document_of, object_of
 from podledger_adapters.server.patch.managed import managed_fields_of_create, managed_fields_of_update
@@ -51,16 +51,18 @@ POD_NAMES: Final = (
 
 async def create_object(call: Call) -> Response:
     """POST to a collection."""
+    form = read_form(call)
     options = read_write_options(call, "CreateOptions")
     new, warnings = await _read_object(call, options)
     with call.store.batch(dry_run=options.dry_run) as batch:
         created = create_stored(call, batch, new, options.manager)
     await batch.durable()
-    return object_answer(call, created, code=201, warnings=(*warnings, *warnings_of(created)))
+    return object_answer(call, form, created, code=201, warnings=(*warnings, *warnings_of(created)))
 
 
 async def update_object(call: Call) -> Response:
     """PUT of an object, or of its status or finalizers."""
+    form = read_form(call)
     options = read_write_options(call, "UpdateOptions")
     new, warnings = await _read_object(call, options)
     kind, name = TYPES[call.resource.kind], new.metadata.name
@@ -82,7 +84,7 @@ async def update_object(call: Call) -> Response:
                 raise InvalidObject("Lease", name, [cause])
             written = batch.update(managed(call, old, new, options.manager), subresource=call.path.subresource)
     await batch.durable()
-    return object_answer(call, written, code=code, warnings=(*warnings, *warnings_of(written)))
+    return object_answer(call, form, written, code=code, warnings=(*warnings, *warnings_of(written)))
 
 
 def create_stored(

@@ -8,6 +8,7 @@ from podledger.api.namespace import Namespace
 from podledger.clock import RealClock
 from podledger_adapters.kubernetes.kubeconfig import Access, Identity
 from podledger_adapters.local import KEEPERS, LocalCluster
+from podledger_adapters.nodes.simulated import SimulatedNode
 from podledger_adapters.server.app import make_app
 from podledger_adapters.server.serving import Address, bind, serving
 from podledger_adapters.store import ObjectStore
@@ -19,13 +20,14 @@ NAMESPACE = "suite"
 
 
 @asynccontextmanager
-async def api_server() -> AsyncGenerator[tuple[LocalCluster, Access]]:
-    """The cluster behind the server, and how a client reaches it."""
+async def api_server(*, simulated: bool = False) -> AsyncGenerator[tuple[LocalCluster, Access]]:
+    """The cluster behind the server, whose pods may act as if they ran, and how a client reaches it."""
     clock = RealClock()
     bound, address = bind(Address("127.0.0.1", 0))
     try:
         others = [name for name in KEEPERS if name != "job"]
-        async with LocalCluster(ObjectStore(clock, seed=7), clock=clock, controllers=others) as cluster:
+        node = SimulatedNode(clock, seed=7) if simulated else None
+        async with LocalCluster(ObjectStore(clock, seed=7), node, clock=clock, controllers=others) as cluster:
             with cluster.store.batch() as batch:
                 batch.create(Namespace(metadata=ObjectMeta(name=NAMESPACE)))
             app, state = make_app(cluster, TOKEN)

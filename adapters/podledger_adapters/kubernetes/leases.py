@@ -8,7 +8,7 @@ it may still have under way is harmless, for every write names what it means by 
 
 import logging
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -17,8 +17,8 @@ from podledger.api.lease import Lease, LeaseSpec
 from podledger.api.meta import ObjectMeta
 from podledger.errors import ClusterError
 from podledger.ports import Clock
-from podledger_adapters.kubernetes.client import Answer, ApiClient
-from podledger_adapters.kubernetes.request import create_lease, get_lease, update_lease
+from podledger_adapters.kubernetes.client import Answer
+from podledger_adapters.kubernetes.request import ApiRequest, create_lease, get_lease, update_lease
 
 __all__ = ["LeaderElection", "LeaseLost"]
 
@@ -34,10 +34,18 @@ class LeaseLost(ClusterError):
     """Another controller leads, or may lead by now: stop writing."""
 
 
+class Sender(Protocol):
+    """Who sends requests: an `ApiClient`."""
+
+    async def send(self, request: ApiRequest) -> Answer:
+        """The answer. Raises ClusterError."""
+        ...
+
+
 class LeaderElection:
     """Tries for one lease. `acquire` waits for it, `hold` keeps it, `release` gives it back."""
 
-    def __init__(self, client: ApiClient, clock: Clock, *, namespace: str, name: str, identity: str) -> None:
+    def __init__(self, client: Sender, clock: Clock, *, namespace: str, name: str, identity: str) -> None:
         self._client, self._clock = client, clock
         self._namespace, self._name, self._identity = namespace, name, identity
         self._lease: Lease | None = None
@@ -92,7 +100,7 @@ class LeaderElection:
             answer = await self._client.send(get_lease(self._namespace, self._name))
             if answer.code == 404:
                 return await self._create(begun_s)
-            self._look(_read(answer, self._client))
+            self._look(_read(answer))
             if self.holder not in ("", self._identity) and begun_s < self._changed_s + self._lasts_s:
                 return False
             return await self._write(begun_s)
@@ -116,7 +124,7 @@ class LeaderElection:
         answer = await self._client.send(create_lease(Lease(metadata=metadata, spec=spec)))
         if answer.code == 409:  # somebody was faster
             return False
-        self._won(_read(answer, self._client), begun_s)
+        self._won(_read(answer), begun_s)
         return True
 
     async def _write(self, begun_s: float) -> bool:
@@ -135,7 +143,7 @@ class LeaderElection:
         answer = await self._client.send(update_lease(replace(self._lease, spec=spec)))
         if answer.code in (404, 409):
             return False
-        self._won(_read(answer, self._client), begun_s)
+        self._won(_read(answer), begun_s)
         return True
 
     async def _renew(self) -> bool:
@@ -149,7 +157,7 @@ class LeaderElection:
             if answer.code == 404:
                 raise LeaseLost(f"lease {self._namespace}/{self._name} was deleted")
             known = self._lease
-            self._look(_read(answer, self._client))
+            self._look(_read(answer))
             assert known is not None
             assert self._lease is not None
             same = known.spec.lease_transitions == self._lease.spec.lease_transitions
@@ -193,12 +201,12 @@ class _Refusal(ClusterError):
         self.forbidden = forbidden
 
 
-def _read(answer: Answer, client: ApiClient) -> Lease:
+def _read(answer: Answer) -> Lease:
     """The lease in an answer. Raises ClusterError."""
     if answer.code >= 300:
         said = answer.status.message if answer.status is not None else "no Kubernetes answer"
-        raise _Refusal(f"{client.access.server}: {answer.code} {said}", forbidden=answer.code in (401, 403))
+        raise _Refusal(f"lease: {answer.code} {said}", forbidden=answer.code in (401, 403))
     try:
         return msgspec.json.decode(answer.body, type=Lease)
     except msgspec.DecodeError as error:
-        raise ClusterError(f"{client.access.server}: a lease that cannot be read: {error}") from error
+        raise ClusterError(f"a lease that cannot be read: {error}") from error

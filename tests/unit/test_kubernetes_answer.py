@@ -18,7 +18,9 @@ RELEASE = ReleasePod(JOB, "batch", "pi-abcde", POD_UID)
 LET_GO = LetGoPod(JOB, "batch", "pi-abcde", POD_UID)
 ADOPT = AdoptPod(JOB, KEY, "pi-abcde", POD_UID)
 PUBLISH = PublishStatus(JOB, KEY, "7", JobStatus())
-IMMUTABLE = {"causes": [{"reason": "FieldValueInvalid", "message": "field is immutable", "field": "metadata.uid"}]}
+IMMUTABLE: dict[str, Any] = {
+    "causes": [{"reason": "FieldValueInvalid", "message": "field is immutable", "field": "metadata.uid"}]
+}
 
 
 def refusal(code: int, reason: str, message: str = "no", **details: Any) -> Answer:

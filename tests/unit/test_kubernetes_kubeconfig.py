@@ -91,21 +91,21 @@ def test_a_pod_uses_its_service_account(tmp_path: Path, monkeypatch: pytest.Monk
     assert access.identity.token_file == tmp_path / "token"
 
 
-@pytest.mark.parametrize(
-    ("changes", "context", "said"),
-    [
-        ({}, "nope", "there is no context nope; there are: one"),
-        ({"current-context": ""}, None, "no current-context; write --context, one of: one"),
-        ({"clusters": []}, None, "names cluster 'c', which is not there"),
-        ({"users": None}, None, "names user 'u', which is not there"),
-        ({"clusters": [{"name": "c", "cluster": {}}]}, None, "is no https:// or http:// address"),
-        ({"clusters": "x"}, None, "clusters: Expected `array`"),
-        ({"users": [{"name": "u", "user": {"auth-provider": {"name": "gcp"}}}]}, None, "use an exec plugin"),
-        ({"users": [{"name": "u", "user": {"client-key-data": "eA=="}}]}, None, "needs its key, and the reverse"),
-        ({"users": [{"name": "u", "user": {"client-key-data": "!"}}]}, None, "client-key-data: not base64"),
-        ({"users": [{"name": "u", "user": {"client-key": "none"}}]}, None, "none: cannot be read: No such file"),
-    ],
-)
+FAULTS: list[tuple[dict[str, Any], str | None, str]] = [
+    ({}, "nope", "there is no context nope; there are: one"),
+    ({"current-context": ""}, None, "no current-context; write --context, one of: one"),
+    ({"clusters": []}, None, "names cluster 'c', which is not there"),
+    ({"users": None}, None, "names user 'u', which is not there"),
+    ({"clusters": [{"name": "c", "cluster": {}}]}, None, "is no https:// or http:// address"),
+    ({"clusters": "x"}, None, "clusters: Expected `array`"),
+    ({"users": [{"name": "u", "user": {"auth-provider": {"name": "gcp"}}}]}, None, "use an exec plugin"),
+    ({"users": [{"name": "u", "user": {"client-key-data": "eA=="}}]}, None, "needs its key, and the reverse"),
+    ({"users": [{"name": "u", "user": {"client-key-data": "!"}}]}, None, "client-key-data: not base64"),
+    ({"users": [{"name": "u", "user": {"client-key": "none"}}]}, None, "none: cannot be read: No such file"),
+]
+
+
+@pytest.mark.parametrize(("changes", "context", "said"), FAULTS)
 def test_what_is_wrong_is_said_with_its_place(
     tmp_path: Path, changes: dict[str, Any], context: str | None, said: str
 ) -> None:

@@ -1,0 +1,59 @@
+"""The manifests in examples/kubernetes grant what the controller asks for and no more, and start it as it is called."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from podledger.api.decode import decode_job
+from podledger.job.names import PODLEDGER_CONTROLLER
+from podledger_adapters.cli.__main__ import COMMANDS
+from podledger_adapters.cli.controller import app
+from podledger_adapters.kubernetes.permissions import CONTROLLER, LEASE
+from podledger_adapters.kubernetes.probe import Permission
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "kubernetes"
+BESIDES = {Permission("update", "batch", "jobs", "finalizers"), Permission("get", "", "namespaces")}
+"""What is not asked for one by one: owner references that block deletion, and the cluster's identity."""
+
+
+def documents(name: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((EXAMPLES / name).read_text(encoding="utf-8")))
+
+
+def granted(kind: str) -> Iterator[Permission]:
+    for document in documents("rbac.yaml"):
+        for rule in document["rules"] if document["kind"] == kind else ():
+            for resource in rule["resources"]:
+                name, _, subresource = resource.partition("/")
+                for verb in rule["verbs"]:
+                    yield Permission(verb, rule["apiGroups"][0], name, subresource)
+
+
+def test_the_cluster_role_grants_exactly_what_is_needed() -> None:
+    assert set(granted("ClusterRole")) == {*CONTROLLER, *BESIDES}
+
+
+def test_the_role_grants_exactly_the_lease() -> None:
+    assert set(granted("Role")) == set(LEASE)
+
+
+def test_the_deployment_starts_the_controller_with_flags_it_has() -> None:
+    (deployment,) = documents("deployment.yaml")
+    pod = deployment["spec"]["template"]["spec"]
+    command, *flags = pod["containers"][0]["args"]
+    assert command == "controller"
+    assert command in COMMANDS
+    _, bound, _ = app.parse_args(flags)
+    assert bound.arguments == {
+        "db": "/ledger/jobs.db",
+        "lease_namespace": "podledger",
+        "metrics_listen": "0.0.0.0:8080",
+    }
+    assert pod["serviceAccountName"] == "podledger-controller"
+
+
+def test_the_job_is_marked_for_podledger() -> None:
+    (document,) = documents("job.yaml")
+    assert decode_job(document).spec.managed_by == PODLEDGER_CONTROLLER

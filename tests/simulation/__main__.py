@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from tests.simulation.everywhere import CRASHES, SMALL, crash_everywhere
 from tests.simulation.faults import Fault, Faults, Pin
 from tests.simulation.scenario import draw_scenario
-from tests.simulation.world import Report, simulate
+from tests.simulation.simulation import Report, simulate
 
 # A campaign of fewer runs than this cannot be expected to reach every fault.
 RUNS_FOR_EVERY_FAULT = 200

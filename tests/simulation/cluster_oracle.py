@@ -5,73 +5,19 @@ So it holds as well when the log is lost. What must hold of the log is `log_orac
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NoReturn
 
-from podledger.api.job import Job, JobStatus, UncountedTerminatedPods
+from podledger.api.job import Job, JobStatus
 from podledger.api.pod import Pod
 from podledger.job.command import Command, CreatePod, PublishStatus
-from podledger.job.intervals import IntervalSet, parse_intervals
-from podledger.job.names import COMPLETION_INDEX, FINALIZER, INTENT_ANNOTATION
+from podledger.job.intervals import parse_intervals
+from podledger.job.names import FINALIZER, INTENT_ANNOTATION
 from podledger.ports import Created, Failed, Outcome
 from podledger_adapters.store import StoreChange
-from tests.simulation.outcome_model import wrong_outcome
+from tests.simulation.account import ENDED, NOTHING_LISTED, Account, is_active, require_finished, violated
 
-__all__ = ["ClusterOracle", "Violation"]
+__all__ = ["ClusterOracle"]
 
-ENDED = ("Succeeded", "Failed")
 TERMINAL = ("Complete", "Failed", "FailureTarget", "SuccessCriteriaMet")
-NOTHING_LISTED = UncountedTerminatedPods()
-
-
-class Violation(AssertionError):
-    """An oracle found that something does not hold."""
-
-
-def violated(what: str) -> NoReturn:
-    """End the run."""
-    raise Violation(what)
-
-
-@dataclass
-class Account:
-    """The books of one Job, over all the lives of its cluster.
-
-    `listed` are uids that ever were in an uncounted list, with the list's name, `left` those that are in it no more.
-    `ends` are the terminal phases that pods ever had, `undone` the pods that a restore took away, `carried_over` what
-    was listed before one, `completed` the indexes that were ever published. `late` are pods that a controller created
-    which was replaced already, `after_end` those of them that came when the Job had finished.
-    """
-
-    job: Job
-    most_parallel: int
-    listed: dict[str, str] = field(default_factory=dict[str, str])
-    left: dict[str, None] = field(default_factory=dict[str, None])
-    pods: dict[str, Pod] = field(default_factory=dict[str, Pod])
-    removed: dict[str, None] = field(default_factory=dict[str, None])
-    intents: dict[str, str] = field(default_factory=dict[str, str])
-    ends: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    deleted: dict[str, None] = field(default_factory=dict[str, None])
-    undone: dict[str, None] = field(default_factory=dict[str, None])
-    carried_over: dict[str, str] = field(default_factory=dict[str, str])
-    late: dict[str, None] = field(default_factory=dict[str, None])
-    after_end: dict[str, None] = field(default_factory=dict[str, None])
-    completed: IntervalSet = field(default_factory=IntervalSet)
-    final: tuple[int, int] | None = None
-    gone: bool = False
-
-    @property
-    def indexed(self) -> bool:
-        """Whether completionMode is Indexed."""
-        return self.job.spec.completion_mode == "Indexed"
-
-    def settled(self, name: str) -> int:
-        """How many uids were in this list once and are not any more: what the counter has to be."""
-        return sum(1 for uid in self.left if self.listed[uid] == name)
-
-    def has_gone(self, uid: str) -> bool:
-        """Whether the pod is not there any more."""
-        return uid in self.removed
 
 
 class ClusterOracle:
@@ -142,7 +88,7 @@ class ClusterOracle:
         """The run has come to rest: everything is finished, counted, published and let go."""
         for account in self.accounts.values():
             if not account.gone:
-                _require_finished(account)
+                require_finished(account)
             self._require_one_end_each(account)
         if self.held():
             violated(f"all Jobs are finished and pods are held: {self.held()}")
@@ -262,7 +208,7 @@ class ClusterOracle:
         active = [
             uid
             for uid, each in account.pods.items()
-            if _is_active(each) and not account.has_gone(uid) and uid not in account.late
+            if is_active(each) and not account.has_gone(uid) and uid not in account.late
         ]
         if len(active) > account.most_parallel and not self.surplus_allowed:
             violated(f"{key}: {len(active)} active pods, parallelism was never above {account.most_parallel}")
@@ -279,17 +225,13 @@ class ClusterOracle:
         """Each pod counted, or was let go by a recorded rule: none fell through."""
         key = account.job.key
         for uid, pod in account.pods.items():
-            if uid in account.listed or (account.indexed and self._completed_its_index(account, pod)):
+            if uid in account.listed or (account.indexed and account.completed_its_index(pod)):
                 if uid in account.after_end:
                     violated(f"{key}: {uid} was created after the Job had finished, and counted")
             elif not self._rule_of(uid) and not self.log_lost and uid not in account.undone:
                 violated(f"{key}: {uid} ({pod.status.phase}) neither counted nor was it let go by any rule")
-            if uid in account.after_end and not account.has_gone(uid) and _is_active(pod):
+            if uid in account.after_end and not account.has_gone(uid) and is_active(pod):
                 violated(f"{key}: {uid} was created after the Job had finished, and is active still")
-
-    def _completed_its_index(self, account: Account, pod: Pod) -> bool:
-        index = int(pod.metadata.annotations.get(COMPLETION_INDEX, "-1"))
-        return "Succeeded" in account.ends.get(pod.metadata.uid, ()) and index in account.completed
 
     def _may_be_released(self, account: Account, pod: Pod) -> str:
         """Why it may be let go: not ended, published as counted, or by a recorded rule; "" if none is known."""
@@ -300,27 +242,6 @@ class ClusterOracle:
             return f"listed as {account.listed[uid]}"
         if account.gone or job.metadata.deletion_timestamp is not None:
             return "the Job goes"
-        if account.indexed and self._completed_its_index(account, pod):
+        if account.indexed and account.completed_its_index(pod):
             return "its index is published as completed"
         return self._rule_of(uid)
-
-
-def _is_active(pod: Pod) -> bool:
-    return pod.status.phase not in ENDED and pod.metadata.deletion_timestamp is None
-
-
-def _require_finished(account: Account) -> None:
-    job, status = account.job, account.job.status
-    if not status.finished:
-        violated(f"{job.key} is not finished at rest: {status}")
-    if (status.uncounted_terminated_pods or NOTHING_LISTED) != NOTHING_LISTED:
-        violated(f"{job.key} is finished and has uncounted pods: {status}")
-    if status.active or status.terminating:
-        violated(f"{job.key} is finished and has pods: {status}")
-    names = list(account.listed.values())
-    if status.failed != names.count("failed"):
-        violated(f"{job.key}: failed is {status.failed}, but {names.count('failed')} uids were ever listed")
-    if not account.indexed and status.succeeded != names.count("succeeded"):
-        violated(f"{job.key}: succeeded is {status.succeeded}, but {names.count('succeeded')} uids were ever listed")
-    if wrong := wrong_outcome(job):
-        violated(f"{job.key} has the wrong outcome: {wrong}: {status}")

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import count
 
 from podledger_adapters.nodes.behaviour import Workload
-from tests.simulation.cluster_oracle import violated
+from tests.simulation.account import violated
 from tests.simulation.faults import Fault, Pin
 from tests.simulation.scenario import Scenario, fixed_job, indexed_job
-from tests.simulation.world import Report, simulate
+from tests.simulation.simulation import Report, simulate
 
 __all__ = ["CRASHES", "SMALL", "crash_everywhere"]
 

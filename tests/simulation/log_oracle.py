@@ -14,7 +14,7 @@ from podledger.job.state import JobState, Standing
 from podledger.log.codec import GENESIS, StoredBatch, check_link, decode_batch
 from podledger.log.memory import MemoryLedger
 from podledger.projection import Projection, decode_projection, encode_projection
-from tests.simulation.cluster_oracle import violated
+from tests.simulation.account import violated
 
 __all__ = ["LogOracle"]
 

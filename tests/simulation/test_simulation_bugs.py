@@ -17,10 +17,10 @@ from podledger.pod_homes import PodHomes
 from podledger.ports import Kind
 from podledger.projection import Projection
 from podledger.schedule import Schedule
-from tests.simulation.cluster_oracle import Violation
+from tests.simulation.account import Violation
 from tests.simulation.faults import Fault
 from tests.simulation.loop import RanTooLong, Stuck
-from tests.simulation.world import simulate
+from tests.simulation.simulation import simulate
 
 # Each bug below is caught within the first third of these.
 SEEDS = range(1, 61)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.simulation.everywhere import CRASHES, crash_everywhere
 from tests.simulation.faults import Fault, Faults, Pin
-from tests.simulation.world import simulate
+from tests.simulation.simulation import simulate
 
 # Few enough for every test run; `python -m tests.simulation --campaign` is the real thing.
 SEEDS = range(1, 13)

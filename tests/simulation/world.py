@@ -10,11 +10,9 @@ and after that nothing is written any more.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import anyio
-from msgspec import Struct
 
 from podledger.api.job import Job
 from podledger.controller import Controller, ControllerOptions
@@ -24,20 +22,21 @@ from podledger.job.snapshot import encode_state
 from podledger.log.memory import MemoryLedger
 from podledger.ports import Outcome
 from podledger_adapters.store import ObjectStore, StoreChange
+from tests.simulation.account import Violation, violated
 from tests.simulation.clock import SimulationClock
-from tests.simulation.cluster_oracle import ClusterOracle, Violation, violated
-from tests.simulation.faults import Fault, Faults, Pin
+from tests.simulation.cluster_oracle import ClusterOracle
+from tests.simulation.faults import Fault, Faults
 from tests.simulation.faulty_cluster import FaultyCluster, Wire
 from tests.simulation.faulty_log import FaultyLog
 from tests.simulation.history import History
 from tests.simulation.life import Life
 from tests.simulation.log_oracle import STREAM, LogOracle
-from tests.simulation.loop import SimulationLoop, run
+from tests.simulation.loop import SimulationLoop
 from tests.simulation.restorable import RestorableCluster
 from tests.simulation.saboteur import Saboteur
-from tests.simulation.scenario import Scenario, draw_scenario
+from tests.simulation.scenario import Scenario
 
-__all__ = ["Report", "World", "simulate"]
+__all__ = ["World", "first_of"]
 
 # Bounds in virtual seconds: of the phase with faults, of the time to finish without, and of the silence that follows.
 FAULTS_S = 1800.0
@@ -50,24 +49,6 @@ ZOMBIE_S = 30.0
 AHEAD = 1000
 # A run with more deaths than this gets no further; its faults stop.
 MOST_LIVES = 40
-
-
-class Report(Struct, frozen=True):
-    """What a run came to. Two runs of one seed give equal reports.
-
-    `starts` are the starts of the controller that came through, by what they began from: a snapshot, the log, or the
-    cluster alone. `outcomes` say of each Job how it ended, and how many pods were made for it.
-    """
-
-    seed: int
-    fired: Mapping[str, int]
-    lives: int
-    starts: Mapping[str, int]
-    steps: int
-    schedule: str
-    chain: str
-    statuses: Mapping[str, str]
-    outcomes: Mapping[str, str]
 
 
 class World:
@@ -306,49 +287,12 @@ class World:
     def _judgement_of(self, uid: str) -> str:
         return self.log_oracles[-1].judgements.get(uid, "")
 
-    def report(self) -> Report:
-        """What it came to."""
-        chains = [oracle.chain.hex() for oracle in self.log_oracles]
-        return Report(
-            self.seed,
-            {fault.name: times for fault, times in sorted(self.faults.fired.items())},
-            len(self.lives),
-            dict(sorted(self.starts.items())),
-            self._loop.steps,
-            self._loop.schedule,
-            " ".join(chains),
-            {str(job.key): repr(job.status) for job in self.store.table(Job).sorted()},
-            {str(job.key): self._outcome(job) for job in self.store.table(Job).sorted()},
-        )
-
-    def _outcome(self, job: Job) -> str:
-        status, made = job.status, len(self.cluster_oracle.accounts[job.metadata.uid].pods)
-        ended = ", ".join(each.type for each in status.conditions if each.status == "True")
-        indexes = f"{status.completed_indexes}/{status.failed_indexes or ''}"
-        return f"{ended}; {status.succeeded} succeeded, {status.failed} failed, indexes {indexes}; {made} pods made"
-
 
 class Process(NamedTuple):
     """A process of the controller: its life, and the task that stands for its threads."""
 
     life: Life
     task: asyncio.Task[None]
-
-
-def simulate(
-    seed: int, only: frozenset[Fault] | None = None, scenario: Scenario | None = None, pin: Pin | None = None
-) -> Report:
-    """One run; `only` these faults, or those drawn, or one pinned. Raises Violation, Stuck, RanTooLong."""
-
-    async def main(loop: SimulationLoop) -> Report:
-        world = World(loop, seed, Faults(seed, only, pin), scenario or draw_scenario(seed))
-        try:
-            await world.run()
-        except ExceptionGroup as group:
-            raise first_of(group) from group
-        return world.report()
-
-    return run(main, seed)
 
 
 def first_of(error: BaseException) -> BaseException:

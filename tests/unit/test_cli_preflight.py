@@ -101,8 +101,8 @@ def test_a_good_job_is_taken_and_goes_to_the_namespace_asked_for(tmp_path: Path)
         (
             "kind: Job",
             "kind: CronJob",
-            "0.yaml: document 1, line 2, column 1: kind: CronJob cannot be run yet; make a Job of its spec.jobTemplate "
-            "(apiVersion: batch/v1, kind: Job)",
+            "0.yaml: document 1, line 2, column 1: kind: CronJob runs for good; say for how long with "
+            "--for 5m, or keep it running with podledger serve",
         ),
         (
             "batch/v1",

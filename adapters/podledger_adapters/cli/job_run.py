@@ -13,6 +13,7 @@ from podledger.api.job import JobKey
 from podledger.controller import Controller
 from podledger.job.state import JobState
 from podledger.ports import StopPod
+from podledger_adapters.cli.cron_run import CronRun
 from podledger_adapters.cli.output import Output
 from podledger_adapters.cli.progress import JobProgress, job_progress
 from podledger_adapters.cli.resume import Plan
@@ -31,17 +32,30 @@ KILL_WAIT_S = 10.0
 class JobRun:
     """The Jobs of one run, from their submission to their end or suspension."""
 
-    def __init__(self, cluster: LocalCluster, controller: Controller, output: Output, stop: Stop) -> None:
+    def __init__(
+        self,
+        cluster: LocalCluster,
+        controller: Controller,
+        output: Output,
+        stop: Stop,
+        cron: CronRun | None = None,
+    ) -> None:
+        """`cron` are the CronJobs that run meanwhile."""
         self._cluster, self._controller = cluster, controller
-        self._output, self._stop = output, stop
+        self._output, self._stop, self._cron = output, stop, cron
         self.keys: dict[JobKey, bool] = {}
         """The Jobs begun, in the order of the manifests, and whether their manifest suspends them."""
 
     def progress(self) -> Sequence[JobProgress]:
         """How the Jobs stand."""
         now_s = self._cluster.clock.now()
-        states = (self._controller.state(key) for key in self.keys)
+        runs = () if self._cron is None else self._cron.jobs
+        states = (self._controller.state(key) for key in dict.fromkeys((*self.keys, *runs)))
         return [job_progress(state, now_s) for state in states if state is not None]
+
+    def owns(self, key: JobKey) -> bool:
+        """Whether the Job of this name is one of the run's."""
+        return key in self.keys or (self._cron is not None and self._cron.owns(key))
 
     async def run(self, plans: Sequence[Plan], timeout_s: float | None) -> None:
         """Begin the Jobs and return when all have ended, or are suspended because the run was asked to stop."""
@@ -51,6 +65,8 @@ class JobRun:
             if timeout_s is not None:
                 tasks.start_soon(self._stop.after, self._cluster.clock, timeout_s)
             await self._begin(plans)
+            if self._cron is not None:
+                await self._cron.run()
             await self._wait()
             ended = True
             tasks.cancel_scope.cancel()
@@ -98,6 +114,9 @@ class JobRun:
                     await self._output.note(f"note: Job {key} stays suspended, as its manifest says")
 
     async def _suspend(self) -> None:
+        if self._cron is not None:
+            await self._cron.suspend()
+            self.keys |= dict.fromkeys(self._cron.jobs, False)
         reason = self._stop.reason
         words = reason.words if reason is not None else "stopped"
         unfinished = [key for key in self.keys if not self._finished(key)]

@@ -22,7 +22,7 @@ from podledger.job.names import JOB_CONTROLLER, PODLEDGER_CONTROLLER
 from podledger_adapters.cli.manifest import ManifestObject
 from podledger_adapters.manifest.fault import Fault
 
-__all__ = ["PodCheck", "Submission", "check_jobs"]
+__all__ = ["OURS", "PodCheck", "Submission", "check_jobs", "wrong_form"]
 
 PodCheck = Callable[[Mapping[str, Any], str], Sequence[FieldError]]
 """Whether a node can run pods of this spec, which stands at this path of the Job."""
@@ -58,7 +58,7 @@ def check_jobs(
     faults: list[Fault] = []
     seen: dict[JobKey, ManifestObject] = {}
     for source in objects:
-        found = list(_wrong_form(source, namespace))
+        found = list(wrong_form(source, namespace, "Job"))
         if found:
             faults.extend(found)
             continue
@@ -79,18 +79,18 @@ def check_jobs(
     return submissions, faults
 
 
-def _wrong_form(source: ManifestObject, namespace: str | None) -> Iterator[Fault]:
-    """Another kind of object, unknown fields, values of a wrong type, another namespace than asked for."""
+def wrong_form(source: ManifestObject, namespace: str | None, wanted: str) -> Iterator[Fault]:
+    """Another kind of object than wanted, unknown fields, values of a wrong type, another namespace than asked for."""
     value = source.value
     kind, version = value.get("kind"), value.get("apiVersion")
-    if kind != "Job":
+    if kind != wanted:
         yield source.fault(_wrong_kind(kind), "kind")
         return
     if version != "batch/v1":
         wrong = "missing" if version is None else f"{version} is not served"
         yield source.fault(f"{wrong}; write apiVersion: batch/v1", "apiVersion")
         return
-    _, report = inspect_fields("Job", value)
+    _, report = inspect_fields(wanted, value)
     for unknown in report.unknown:
         close = get_close_matches(unknown.name, TYPES[unknown.owner], n=1)
         way_out = f"did you mean {close[0]}?" if close else "remove it"
@@ -109,7 +109,7 @@ def _wrong_kind(kind: object) -> str:
     if kind is None:
         return "missing; write kind: Job and apiVersion: batch/v1"
     if kind == "CronJob":
-        return "CronJob cannot be run yet; make a Job of its spec.jobTemplate (apiVersion: batch/v1, kind: Job)"
+        return "CronJob runs for good; say for how long with --for 5m, or keep it running with podledger serve"
     meant = "did you mean Job?" if str(kind).lower() in ("job", "jobs") else "take this document out"
     return f"{kind} cannot be run, only batch/v1 Jobs can; {meant}"
 

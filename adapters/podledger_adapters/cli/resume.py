@@ -11,11 +11,11 @@ import msgspec
 from msgspec import structs
 
 from podledger.api.defaults import prepare_for_create
-from podledger.api.job import Job, JobSpec
+from podledger.api.job import Job, JobKey, JobSpec
 from podledger_adapters.cli.preflight import Submission
 from podledger_adapters.manifest.fault import Fault
 
-__all__ = ["Plan", "difference", "plan_run"]
+__all__ = ["Plan", "difference", "differences", "differs", "plan_run"]
 
 MAX_NAMED = 5
 """How many differing fields a message names."""
@@ -53,16 +53,19 @@ def plan_run(
             continue
         fields = difference(job, known)
         if fields:
-            more = f" and {len(fields) - MAX_NAMED} more" if len(fields) > MAX_NAMED else ""
-            named = ", ".join(fields[:MAX_NAMED]) + more
-            text = (
-                f"this ledger knows Job {job.key} with another spec (differs in {named}); "
-                "restore the manifest to resume it, or use another --db or another name"
-            )
-            faults.append(source.fault(text, fields[0]))
+            faults.append(source.fault(differs("Job", job.key, fields), fields[0]))
             continue
         plans.append(Plan("report" if known.status.finished else "resume", job, known))
     return plans, faults
+
+
+def differs(kind: str, key: JobKey, fields: Sequence[str]) -> str:
+    """That a ledger knows an object of this name as another one, and the way out."""
+    more = f" and {len(fields) - MAX_NAMED} more" if len(fields) > MAX_NAMED else ""
+    return (
+        f"this ledger knows {kind} {key} with another spec (differs in {', '.join(fields[:MAX_NAMED])}{more}); "
+        "restore the manifest to resume it, or use another --db or another name"
+    )
 
 
 def difference(job: Job, stored: Job) -> Sequence[str]:
@@ -70,25 +73,26 @@ def difference(job: Job, stored: Job) -> Sequence[str]:
     created = stored.metadata.creation_timestamp
     assert created is not None, "a stored Job has a creationTimestamp"
     wanted = prepare_for_create(job, uid=stored.metadata.uid, now=created)
-    return list(_differences("spec", _plain(wanted.spec), _plain(stored.spec)))
+    return list(differences("spec", _plain(wanted.spec), _plain(stored.spec)))
 
 
 def _plain(spec: JobSpec) -> object:
     return msgspec.to_builtins(structs.replace(spec, suspend=False))
 
 
-def _differences(path: str, one: object, other: object) -> Iterator[str]:
+def differences(path: str, one: object, other: object) -> Iterator[str]:
+    """The paths at which two plain JSON values differ."""
     if one == other:
         return
     if isinstance(one, dict) and isinstance(other, dict):
         left, right = cast("dict[str, object]", one), cast("dict[str, object]", other)
         for name in dict.fromkeys([*left, *right]):
-            yield from _differences(f"{path}.{name}", left.get(name), right.get(name))
+            yield from differences(f"{path}.{name}", left.get(name), right.get(name))
         return
     if isinstance(one, list) and isinstance(other, list):
         items = list(zip(cast("list[object]", one), cast("list[object]", other), strict=False))
         if len(items) == len(cast("list[object]", one)) == len(cast("list[object]", other)):
             for i, (mine, theirs) in enumerate(items):
-                yield from _differences(f"{path}[{i}]", mine, theirs)
+                yield from differences(f"{path}[{i}]", mine, theirs)
             return
     yield path

@@ -11,6 +11,7 @@ import anyio
 from cyclopts import App, Parameter
 
 from podledger.errors import InputError
+from podledger_adapters.cli.cron_plan import check_cronjobs, is_cronjob, parse_for
 from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.manifest import read_manifests
 from podledger_adapters.cli.preflight import check_jobs
@@ -32,6 +33,7 @@ EXAMPLES = """Examples:
   podledger run a.yaml b.yaml --timeout 60  what is not done then is suspended
   make-jobs | podledger run - -o json       stdout: the Jobs as stored
   podledger run job.yaml --cluster memory   simulated pods, virtual time
+  podledger run cron.yaml --for 5m          CronJobs, for five minutes
 
 Ctrl-C, SIGTERM and --timeout suspend the Jobs: their pods get TERM, their
 grace period, then KILL, and do not count. A second Ctrl-C kills at once.
@@ -68,6 +70,7 @@ def run_command(
         str | None,
         Parameter(name=["--namespace", "-n"], help="Namespace of Jobs that name none."),
     ] = None,
+    for_: Annotated[str | None, Parameter(name="--for", help="How long CronJobs run: 90s, 5m, 1h30m.")] = None,
     timeout: Annotated[float | None, Parameter(help="Suspend what is not done after so many seconds.")] = None,
     max_pods: Annotated[int | None, Parameter(help="Pods that run at once (process: 110).")] = None,
     env: Annotated[
@@ -84,13 +87,19 @@ def run_command(
     ] = None,
 ) -> ExitCode:
     """Run Jobs; the exit code. Raises PodledgerError."""
-    options = RunOptions(files, cluster, db, namespace, timeout, max_pods, env, as_json=output == "json")
+    for_s = None if for_ is None else parse_for(for_)
+    options = RunOptions(files, cluster, db, namespace, timeout, max_pods, env, output == "json", for_s)
     _check(options)
     objects, unread = read_manifests(files)
-    submissions, wrong = check_jobs(objects, namespace=namespace, check_pod=pod_check(cluster))
-    if unread or wrong:
-        raise ManifestError(_in_order(files, [*unread, *wrong]))
-    return anyio.run(run_jobs, options, submissions)
+    crons = [source for source in objects if is_cronjob(source)] if for_s is not None else []
+    jobs = [source for source in objects if source not in crons]
+    submissions, wrong = check_jobs(jobs, namespace=namespace, check_pod=pod_check(cluster))
+    cronjobs, also_wrong = check_cronjobs(crons, namespace=namespace, check_pod=pod_check(cluster))
+    if unread or wrong or also_wrong:
+        raise ManifestError(_in_order(files, [*unread, *wrong, *also_wrong]))
+    if for_s is not None and not cronjobs:
+        raise InputError(f"--for {for_}: no CronJob is among the manifests; leave it out")
+    return anyio.run(run_jobs, options, submissions, cronjobs)
 
 
 def _check(options: RunOptions) -> None:

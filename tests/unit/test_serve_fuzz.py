@@ -148,10 +148,12 @@ def requests(draw: st.DrawFn) -> tuple[str, str, dict[str, str], dict[str, str],
 @given(st.lists(requests(), min_size=1, max_size=6))
 @settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_no_request_is_too_much(asked: list[tuple[str, str, Mapping[str, str], Mapping[str, str], bytes]]) -> None:
-    anyio.run(_try, asked)
+    assert anyio.run(faults_of, asked) == []
 
 
-async def _try(asked: list[tuple[str, str, Mapping[str, str], Mapping[str, str], bytes]]) -> None:
+async def faults_of(asked: list[tuple[str, str, Mapping[str, str], Mapping[str, str], bytes]]) -> list[object]:
+    """The requests that were answered as none should be. A hang raises TimeoutError."""
+    faults: list[object] = []
     async with serve_world() as world:
         await world.made(JOBS, a_job("a"))
         await world.made(PODS, a_pod("p"))
@@ -159,14 +161,15 @@ async def _try(asked: list[tuple[str, str, Mapping[str, str], Mapping[str, str],
             answer = await world.ask(
                 method, path, body, headers=headers, query=query, until=lambda received: received.count(b"\n") > 2
             )
-            said = answer.body[:500]
             # 500 itself is Kubernetes' answer to a few requests, but never with these words.
-            assert answer.code != 500 or INTERNAL.encode() not in said, (method, path, query, headers, body, said)
-            if answer.code >= 400 and not answer.body.startswith(b"404 page"):
-                assert answer.json["kind"] == "Status"
-                assert answer.json["code"] == answer.code
+            internal = answer.code == 500 and INTERNAL.encode() in answer.body
+            plain = answer.code < 400 or answer.body.startswith(b"404 page")
+            if internal or not (plain or (answer.json["kind"], answer.json["code"]) == ("Status", answer.code)):
+                faults.append((method, path, query, headers, body, answer))
         # Whatever came, it still serves.
-        assert (await world.ask("GET", JOBS)).code == 200
+        if (await world.ask("GET", JOBS)).code != 200:
+            faults.append("it serves no more")
+    return faults
 
 
 def test_all_routes_are_known() -> None:

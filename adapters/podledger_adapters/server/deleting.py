@@ -28,7 +28,7 @@ from podledger_adapters.store.kinds import RESOURCES, Propagation, StoredObject
 from podledger_adapters.store.namespaces import admit_deletion
 from podledger_adapters.store.table import ObjectKey
 
-__all__ = ["DeleteRequest", "delete_object", "delete_selected", "read_delete_request"]
+__all__ = ["DeleteRequest", "delete_object", "delete_request", "delete_selected", "read_delete_request"]
 
 PROPAGATIONS: Final[dict[str, Propagation]] = {
     "Background": "Background",

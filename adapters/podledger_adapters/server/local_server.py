@@ -124,10 +124,11 @@ async def local_server(options: ServerOptions) -> AsyncGenerator[LocalServer]:
     bound, address = bind(options.listen)
     try:
         async with AsyncExitStack() as stack:
-            place = Place(options, workspace, address)
-            place.write()
             clock = RealClock()
             store, log = await open_store(stack, workspace, clock)
+            place = Place(options, workspace, address)
+            # Not before the ledger is ours: beside it lie the files of whoever serves it.
+            place.write()
             node = make_node(options, workspace, place, clock)
             cluster = LocalCluster(store, node, clock=clock, controllers=options.controllers)
             await stack.enter_async_context(cluster)
@@ -188,7 +189,7 @@ class Place:
             make_private_directory(self._directory)
             self.token = self.token or self._kept_token()
             if not self._options.insecure_http:
-                now = datetime.now(UTC)
+                now = datetime.fromtimestamp(RealClock().now(), UTC)
                 self.certificates = server_certificates(self._directory, self._names(), now)
             authority = None if self.certificates is None else self.certificates.authority
             for path in dict.fromkeys((self.pods_kubeconfig, self.kubeconfig)):

@@ -17,7 +17,7 @@ from msgspec import Struct
 from podledger.api.json_value import is_array, is_object, json_kind
 from podledger.api.quantity import InvalidQuantity, Quantity
 
-__all__ = ["TYPES", "FieldReport", "UnknownField", "WrongType", "inspect_fields"]
+__all__ = ["RFC3339", "TYPES", "FieldReport", "UnknownField", "WrongType", "inspect_fields"]
 
 
 def load_types() -> dict[str, dict[str, str]]:

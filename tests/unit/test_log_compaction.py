@@ -7,8 +7,8 @@ from zlib import crc32
 import pytest
 from tests.log_events import append_all, life_of_job, make_ledger, stored_rows
 
-from podledger.errors import LedgerLocked
 from podledger.cron.event import CronRecord
+from podledger.errors import LedgerLocked
 from podledger.event import Blanked, Event, EventsCompacted, StreamRecord, StreamStarted
 from podledger.job.event import JobMissing, JobUpdated, PodCreated, PodGone
 from podledger.job.snapshot import encode_state

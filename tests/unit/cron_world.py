@@ -19,7 +19,7 @@ from podledger.cron.outcome import CronOutcome, JobCreated, cron_notices_of, obs
 from podledger.cron.state import CronState
 from podledger.job.outcome import Done, Failed
 
-__all__ = ["CronWorld", "Synced", "seconds"]
+__all__ = ["CronWorld", "Synced", "name_of", "seconds"]
 
 UID = "cron-uid"
 TEMPLATE = PodTemplateSpec(spec={"restartPolicy": "Never", "containers": [{"name": "main", "image": "x"}]})
@@ -30,6 +30,11 @@ def seconds(text: str) -> float:
     """`01-02 10:00:00.1` of 2025, or with a year in front, as Unix seconds; times are UTC."""
     text = text if text.count("-") == 2 else f"2025-{text}"
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+def name_of(slot: str) -> str:
+    """The name of a slot's Job."""
+    return f"hello-{int(seconds(slot)) // 60}"
 
 
 class Synced(Struct):

@@ -11,7 +11,7 @@ from contextlib import aclosing
 import anyio
 import msgspec
 
-from podledger.errors import DamagedLog
+from podledger.errors import DamagedLog, LogUnavailable
 from podledger.event import EpochTaken, Event, StreamStarted
 from podledger.ports import Clock, EventLog, PendingAppend, Snapshot
 from podledger.projection import Projection, decode_projection, encode_projection
@@ -105,11 +105,17 @@ async def load_projection(log: EventLog, stream: str) -> Projection:
 
 
 async def put_snapshot(log: EventLog, stream: str, journal: Journal) -> int:
-    """Store a snapshot of the journal's projection as it stands now; its position. Appends go on meanwhile."""
+    """Store a snapshot of the journal's projection as it stands now; its position. Appends go on meanwhile.
+
+    A disk without room for it costs only a slower restart: it is said, and the log goes on. Raises what appends raise.
+    """
     journal.flush()  # so that the position is the end of a batch, where the log knows the chain
     position, body = journal.projection.position, encode_projection(journal.projection)
     await journal.durable()
     async with aclosing(log.read(stream, after=position - 1)) as batches:
         chain = (await anext(batches)).chain
-    await log.put_snapshot(stream, Snapshot(position, chain, body))
+    try:
+        await log.put_snapshot(stream, Snapshot(position, chain, body))
+    except LogUnavailable as error:
+        logger.warning("no snapshot of stream %s at %d: %s", stream, position, error)
     return position

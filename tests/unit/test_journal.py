@@ -125,6 +125,25 @@ async def test_snapshot_and_tail_come_to_the_same_as_the_whole_log(at: int) -> N
     assert encode_projection(from_zero) == live == encode_projection(from_snapshot)
 
 
+class _FullLog(MemoryLog):
+    """A log whose disk has room for appends and for no snapshot."""
+
+    async def put_snapshot(self, stream: str, snapshot: Snapshot) -> None:
+        raise LogUnavailable(f"no room for the snapshot of {stream} at {snapshot.position}")
+
+
+@pytest.mark.asyncio
+async def test_a_snapshot_that_finds_no_room_is_said_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    log = _FullLog()
+    journal = await begin(log)
+    journal.add([job_set()])
+    await put_snapshot(log, "main", journal)
+    assert "no room" in caplog.text
+    journal.add([*pods(0, 2)])
+    await journal.durable()
+    assert encode_projection(await load_projection(log, "main")) == encode_projection(journal.projection)
+
+
 @pytest.mark.asyncio
 async def test_a_snapshot_that_cannot_be_read_is_passed_over_for_an_older_one(
     caplog: pytest.LogCaptureFixture,

@@ -10,14 +10,15 @@ import pytest
 import yaml
 
 from podledger.api import Job
-from podledger.api.decode import decode_job
-from podledger.api.defaults import prepare_for_create
+from podledger.api.decode import decode_cronjob, decode_job
+from podledger.api.defaults import prepare_for_create, with_cronjob_defaults
 from podledger.api.document import job_document
-from podledger.api.validation import validate_job
+from podledger.api.validation import validate_cronjob, validate_job
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 MANIFESTS = sorted(path.name for path in EXAMPLES.glob("*.yaml"))
 PATTERNS = {
+    "cron.yaml",
     "indexed-static.yaml",
     "job-template.yaml",
     "pi-perl.yaml",
@@ -61,6 +62,12 @@ def test_an_example_is_valid(name: str) -> None:
     assert text.startswith("# "), "an example opens with a comment that says what it shows"
     for document in documents(name):
         assert validate_job(created(document)) == []
+
+
+def test_the_cronjob_is_valid_and_is_no_job() -> None:
+    (document,) = yaml.safe_load_all((EXAMPLES / "cron.yaml").read_text(encoding="utf-8"))
+    assert validate_cronjob(with_cronjob_defaults(decode_cronjob(document))) == []
+    assert documents("cron.yaml") == []
 
 
 def test_the_template_becomes_one_job_per_item() -> None:

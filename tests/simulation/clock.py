@@ -53,6 +53,14 @@ class SimulationClock:
     def set_wall(self, seconds: float) -> None:
         """Move the wall clock by this many seconds, forward or back; every sleeper wakes."""
         self._apart += seconds
+        self._wake_all()
+
+    def set_right(self) -> None:
+        """Undo every `set_wall`: the wall clock goes with the virtual time again."""
+        self._apart = START_S
+        self._wake_all()
+
+    def _wake_all(self) -> None:
         for woken in tuple(self._sleepers):
             _wake(woken)
 

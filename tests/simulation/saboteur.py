@@ -37,7 +37,11 @@ class Saboteur:
                 self._clock.set_wall(self._faults.draw.uniform(-CLOCK_JUMP_S, CLOCK_JUMP_S))
 
     def undo(self) -> None:
-        """Let every Job go on: resume what is suspended, give room to what was scaled to nothing."""
+        """Let every Job go on: resume what is suspended, give room to what was scaled to nothing, set the clock right.
+
+        Pods end by the wall clock: one that was set back by hours would have them run longer than a run waits.
+        """
+        self._clock.set_right()
         for job in list(self._cluster.store.table(Job)):
             spec = replace(job.spec, suspend=False, parallelism=job.spec.parallelism or 1)
             if not job.status.finished and spec != job.spec:

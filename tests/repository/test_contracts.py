@@ -43,6 +43,8 @@ def test_the_contracts_hold(copy: Path) -> None:
     [
         ("engine/podledger/job/added_later.py", "import time", "podledger.job.added_later -> time"),
         ("engine/podledger/job/added_later.py", "import random", "podledger.job.added_later -> random"),
+        ("engine/podledger/cron/added_later.py", "import asyncio", "podledger.cron.added_later -> asyncio"),
+        ("engine/podledger/api/added_later.py", "import podledger.cron", "podledger.api.added_later -> podledger.cron"),
         (
             "engine/podledger/job/added_later.py",
             "from podledger import log",

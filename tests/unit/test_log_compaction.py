@@ -7,7 +7,8 @@ from zlib import crc32
 import pytest
 from tests.log_events import append_all, life_of_job, make_ledger, stored_rows
 
-from podledger.cron.event import CronRecord
+from podledger.api.cronjob import CronJobSpec, CronJobStatus
+from podledger.cron.event import CronJobGone, CronJobSet, CronRecord, RunCreated
 from podledger.errors import LedgerLocked
 from podledger.event import Blanked, Event, EventsCompacted, StreamRecord, StreamStarted
 from podledger.job.event import JobMissing, JobUpdated, PodCreated, PodGone
@@ -51,6 +52,21 @@ async def test_only_events_of_deleted_jobs_are_blanked_and_positions_stay(tmp_pa
     assert [row.chain for row in stored_rows(path)][: len(rows)] == [row.chain for row in rows]
     found = verify_ledger(path)
     assert (found.sound, found.streams[0].blanked) == (True, len(over))
+
+
+async def test_deleted_cronjobs_are_blanked_too(tmp_path: Path) -> None:
+    def life(uid: str, *, deleted: bool) -> list[Event]:
+        made = CronJobSet(uid, "default", uid, "1", 1, 0, CronJobSpec(schedule="* * * * *"), CronJobStatus())
+        ran: list[Event] = [made, RunCreated(uid, f"{uid}-run", "run", 60, "2")]
+        return [*ran, CronJobGone(uid)] if deleted else ran
+
+    over, alive = life("over", deleted=True), life("alive", deleted=False)
+    path = await make_ledger(tmp_path / "ledger.db", [START, over, alive])
+    assert compact_ledger(path, now_s=0).streams == (CompactedStream("main", 1, len(over)),)
+    after = await all_events(path)
+    assert after[1 : 1 + len(over)] == [Blanked()] * len(over)
+    assert after[1 + len(over) : -1] == alive
+    assert verify_ledger(path).sound
 
 
 async def test_a_deleted_job_whose_pods_still_bear_the_finalizer_is_kept(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@
 
 It takes the log's stream over, rebuilds every state, lists the cluster, and from then on syncs each Job when something
 happened to it or a timer is due. It handles no signals and keeps no global state. Taking over and rebuilding is
-`journal.py`, what changes mean is `reflector.py`, who is due is `schedule.py`, one sync is `sync.py`.
+`journal.py`, what changes mean is `reflector.py`, who is due is `schedule.py`, one sync is `sync.py`. With
+`ControllerOptions.cronjobs` CronJobs go the same way, to a schedule and syncs of their own (`cron_sync.py`).
 """
 
 import os

@@ -75,8 +75,14 @@ async def run_recorder(access: Access, workspace: Workspace, namespaces: tuple[s
             await require_permissions(cluster.client, RECORDER, namespaces)
             recorder = Recorder(cluster, log, clock=clock)
             logger.info("recording %s into %s", access.server, workspace.ledger)
+            tasks.start_soon(_say_listed, recorder)
             try:
                 await recorder.run()
             finally:
                 logger.info("%d events in %s", recorder.events, workspace.ledger)
     return ExitCode.OK if stop.reason is None else stop.reason.code
+
+
+async def _say_listed(recorder: Recorder) -> None:
+    await recorder.listed.wait()
+    logger.info("listed: what happens from now on is seen as it happens")

@@ -68,7 +68,8 @@ class KubernetesCluster:
         self._teller = EventTeller(self.client, self.clock)
         self._performer = Performer(self.client, self._teller.record, workers=calls, may_write=may_write)
         self._cron_performer = CronPerformer(self.client, self._teller.record, may_write=may_write)
-        self._background = Background("cluster's client", self._run, self._ended, error=ClusterError)
+        self._started = anyio.Event()
+        self._background = Background("cluster's client", self._run, self._started.set, error=ClusterError)
         self._version: ServerVersion | None = None
 
     def __repr__(self) -> str:
@@ -85,6 +86,7 @@ class KubernetesCluster:
             await self.client.__aexit__(None, None, None)
             raise
         self._background.start()
+        await self._started.wait()
         return self
 
     async def __aexit__(
@@ -97,11 +99,9 @@ class KubernetesCluster:
 
     async def _run(self) -> None:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._performer.run)
+            await tasks.start(self._performer.run)
             tasks.start_soon(self._teller.run)
-
-    def _ended(self) -> None:
-        self._performer.end()
+            self._started.set()
 
     @property
     def version(self) -> ServerVersion:

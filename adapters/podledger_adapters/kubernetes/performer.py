@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 import anyio
 import msgspec
-from anyio.streams.memory import MemoryObjectReceiveStream
+from anyio.abc import TaskStatus
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from podledger.errors import ClusterError
 from podledger.job.command import (
@@ -72,29 +73,28 @@ class Performer:
         may_write: Callable[[], bool],
     ) -> None:
         self._client, self._record, self._workers, self._may_write = client, record, workers, may_write
-        self._calls, self._waiting = anyio.create_memory_object_stream[_Call](float("inf"))
+        self._calls: MemoryObjectSendStream[_Call] | None = None
 
-    async def run(self) -> None:
-        """Work until cancelled."""
-        async with anyio.create_task_group() as tasks:
-            for _ in range(self._workers):
-                tasks.start_soon(self._work, self._waiting)
-
-    def end(self) -> None:
-        """Nobody works any more: calls that were not made yet are answered with that."""
-        while True:
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Work until cancelled; calls that were not made by then are answered with that."""
+        calls, waiting = anyio.create_memory_object_stream[_Call](float("inf"))
+        with calls, waiting:
+            self._calls = calls
             try:
-                _, batch, at = self._waiting.receive_nowait()
-            except (anyio.WouldBlock, anyio.EndOfStream, anyio.ClosedResourceError):
-                break
-            batch.set(at, Failed(0, UNREACHABLE, "the cluster's client has stopped"))
-        self._calls.close()
-        self._waiting.close()
+                async with anyio.create_task_group() as tasks:
+                    for _ in range(self._workers):
+                        tasks.start_soon(self._work, waiting)
+                    task_status.started()
+            finally:
+                self._calls = None
+                _answer_the_rest(waiting)
 
     async def perform(self, commands: Sequence[Command]) -> Sequence[Outcome]:
         """One outcome each, in order."""
         if not commands:
             return []
+        if self._calls is None:
+            raise ClusterError("the cluster's client has stopped")
         batch = _Batch(len(commands))
         for at, command in enumerate(commands):
             if isinstance(command, RecordEvent):
@@ -192,3 +192,13 @@ class Performer:
         if job.metadata.deletion_timestamp is not None:
             return Failed(409, "Conflict", f"{command.key} has just been deleted at {job.metadata.deletion_timestamp}")
         return outcome_of(command, await self._client.send(request.adopt_pod(command)))
+
+
+def _answer_the_rest(waiting: MemoryObjectReceiveStream[_Call]) -> None:
+    """Nobody works any more."""
+    while True:
+        try:
+            _, batch, at = waiting.receive_nowait()
+        except anyio.WouldBlock:
+            return
+        batch.set(at, Failed(0, UNREACHABLE, "the cluster's client has stopped"))

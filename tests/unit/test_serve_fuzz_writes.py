@@ -10,7 +10,8 @@ import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.openapi_requests import EXISTING, FAULTS, OBJECTS, Operation, Sent, good_object, operations, writes
+from tests.openapi_objects import EXISTING, OBJECTS, good_object
+from tests.openapi_requests import FAULTS, Operation, Sent, operations, writes
 from tests.store_objects import key_of
 from tests.unit.serve_world import World, serve_world
 
@@ -73,7 +74,7 @@ def check_kept(world: World) -> None:
     assert read == {(type(one), key_of(one)): one for one in objects}
 
 
-async def try_write(sent: Sent) -> None:
+async def check_write(sent: Sent) -> None:
     async with serve_world() as world:
         await fill(world)
         store = world.cluster.store
@@ -89,7 +90,7 @@ async def try_write(sent: Sent) -> None:
         check_kept(world)
 
 
-def attempt_all(requests: st.SearchStrategy[Sent], examples: int) -> None:
+def check_writes(requests: st.SearchStrategy[Sent], examples: int) -> None:
     """Try so many requests, the same ones each time unless the tests are to look further."""
 
     @settings(
@@ -100,19 +101,19 @@ def attempt_all(requests: st.SearchStrategy[Sent], examples: int) -> None:
     )
     @given(requests)
     def attempt(sent: Sent) -> None:
-        anyio.run(try_write, sent)
+        anyio.run(check_write, sent)
 
     attempt()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each.method} {each.path}")
 def test_any_object_is_written_whole_or_refused_whole(operation: Operation) -> None:
-    attempt_all(writes(operation), EXAMPLES)
+    check_writes(writes(operation), EXAMPLES)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_any_fault_of_a_request_is_refused(fault: str) -> None:
-    attempt_all(st.sampled_from(OPERATIONS).flatmap(lambda operation: writes(operation, (fault,))), 3 * EXAMPLES)
+    check_writes(st.sampled_from(OPERATIONS).flatmap(lambda operation: writes(operation, (fault,))), 3 * EXAMPLES)
 
 
 @pytest.mark.parametrize("media", ["json", "yaml", "vnd.kubernetes.protobuf", "apply-patch+yaml", "merge-patch+json"])

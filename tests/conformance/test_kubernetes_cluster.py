@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.kubernetes_server import api_server
+from tests.kubernetes_server import NAMESPACE, api_server
 from tests.local_driver import LocalDriver
 
 from podledger.testing.cluster import ClusterConformance, ClusterDriver
@@ -16,4 +16,13 @@ class TestKubernetesCluster(ClusterConformance):
     @asynccontextmanager
     async def open_cluster(self) -> AsyncGenerator[ClusterDriver]:
         async with api_server() as (local, access), KubernetesCluster(access, calls=8) as remote:
+            yield LocalDriver(local, remote)
+
+
+@pytest.mark.asyncio
+class TestKubernetesClusterOfTwoNamespaces(ClusterConformance):
+    @asynccontextmanager
+    async def open_cluster(self) -> AsyncGenerator[ClusterDriver]:
+        namespaces = (NAMESPACE, "elsewhere")
+        async with api_server() as (local, access), KubernetesCluster(access, namespaces=namespaces) as remote:
             yield LocalDriver(local, remote)

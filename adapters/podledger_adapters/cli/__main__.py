@@ -28,6 +28,7 @@ EPILOGUE = """Examples:
   podledger run job.yaml                run a Job here and wait for it
   podledger run job.yaml --db jobs.db   keep a ledger: run it again to resume
   podledger serve                       a Kubernetes API for kubectl, here
+  podledger controller                  run the marked Jobs of a cluster
   podledger log info jobs.db            what is in a ledger
 
 Exit codes: 0 all well, 1 a Job failed or timed out, 2 wrong usage or input,

@@ -11,6 +11,8 @@
 
 BIN := .venv/bin
 BENCH ?= --budgets
+# Many tests wait for real processes, so a few more run side by side than there are cores.
+WORKERS ?= 3
 export PYTHON
 # No question to a registry whether a newer pyright is out: the pin in pyproject.toml decides.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
@@ -21,7 +23,7 @@ run:
 
 test:
 	@.ci/venv test
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 check:
 	@.ci/venv test

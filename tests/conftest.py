@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import signal
 import threading
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -26,6 +27,17 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=2000)
 settings.load_profile(os.environ.get("PODLEDGER_TESTS", "quick"))
+
+
+def pytest_configure() -> None:
+    """Heed the signals that tests send to the commands they start, also where whoever started the tests ignores them.
+
+    A process begun in the background of a script ignores SIGINT and hands that on to its children, and podledger keeps
+    ignoring what it was told to ignore.
+    """
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

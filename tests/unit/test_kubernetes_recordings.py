@@ -1,0 +1,87 @@
+"""The client's readers against recordings of a real Kubernetes API server.
+
+The recordings are not part of the repository: they are looked for in $PODLEDGER_REFERENCE, then beside the checkout.
+Without them these tests are skipped.
+"""
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.unit.kubernetes_objects import JOB, KEY, event_line
+
+from podledger.api.document import pod_from_document
+from podledger.api.job import Job, JobStatus
+from podledger.api.pod import Pod
+from podledger.job.command import PublishStatus
+from podledger.ports import Failed, Seen
+from podledger_adapters.kubernetes.answer import outcome_of
+from podledger_adapters.kubernetes.client import Answer
+from podledger_adapters.kubernetes.decode import decode_job, decode_page, decode_pod
+from podledger_adapters.kubernetes.watch import Lines, Listing, ListWatch, Paged, Streaming, Watching
+
+REFERENCE = Path(os.environ.get("PODLEDGER_REFERENCE", Path(__file__).parents[2].parent / "shared"))
+RECORDED = REFERENCE / "recorded"
+
+pytestmark = pytest.mark.skipif(
+    not (RECORDED / "stored-pod-list.json").exists(),
+    reason=f"no recordings in {REFERENCE}; set PODLEDGER_REFERENCE to the folder that holds recorded/",
+)
+
+
+def recorded(name: str) -> bytes:
+    return (RECORDED / name).read_bytes()
+
+
+def test_a_list_of_pods_is_seen_as_its_whole_objects_are() -> None:
+    page = decode_page(recorded("stored-pod-list.json"))
+    step = ListWatch("Pod", streams=False).step(Listing(), Paged(page))
+    assert step.state == Watching(page.metadata.resource_version)
+    seen = [change.object for change in step.changes if isinstance(change, Seen)]
+    assert len(seen) == len(page.items) > 0
+    for slim, raw in zip(seen, page.items, strict=True):
+        whole = decode_pod(bytes(raw))
+        assert whole == pod_from_document(msgspec.json.decode(raw))
+        assert isinstance(slim, Pod)
+        kept, full = slim.metadata, whole.metadata
+        assert (slim.status, slim.spec.node_name, slim.spec.restart_policy) == (
+            whole.status,
+            whole.spec.node_name,
+            whole.spec.restart_policy,
+        )
+        assert (kept.uid, kept.labels, kept.annotations, kept.owner_references, kept.finalizers) == (
+            full.uid,
+            full.labels,
+            full.annotations,
+            full.owner_references,
+            full.finalizers,
+        )
+
+
+def test_a_stored_job_is_read_with_its_status() -> None:
+    job = decode_job(recorded("stored-job.json"))
+    assert job.metadata.uid
+    assert job.status != JobStatus()
+    line = event_line("MODIFIED", msgspec.json.decode(recorded("stored-job.json")))
+    (change,) = ListWatch("Job", streams=True).step(Watching("1"), Lines([line])).changes
+    assert isinstance(change, Seen)
+    assert isinstance(change.object, Job)
+    assert change.object == job
+
+
+def test_the_end_of_a_history_is_a_relist() -> None:
+    lines = recorded("watch-too-old.txt").splitlines()
+    assert ListWatch("Pod", streams=True).step(Watching("1"), Lines(lines)).state == Streaming(failures=1)
+
+
+def test_bookmarks_end_the_initial_list_and_then_move_on() -> None:
+    marks = [line for line in recorded("watch-list-stream-cut.txt").splitlines() if b'"BOOKMARK"' in line]
+    step = ListWatch("Pod", streams=True).step(Streaming(), Lines(marks))
+    assert step.state == Watching("5335", heard=True)
+
+
+def test_a_conflict_is_a_refusal() -> None:
+    outcome = outcome_of(PublishStatus(JOB, KEY, "7", JobStatus()), Answer(409, recorded("error-conflict.json")))
+    assert isinstance(outcome, Failed)
+    assert (outcome.code, outcome.reason) == (409, "Conflict")

@@ -17,16 +17,16 @@ DEAF = "trap '' TERM; echo up; while :; do sleep 0.1; done"
 
 
 def stop(
-    directory: Path, manifest: str, *signals: signal.Signals, ready: str = "| up"
+    directory: Path, manifest: str, *signals: signal.Signals, ready: str = "| up", pods: int = 1
 ) -> tuple[int, str, list[dict[str, Any]]]:
-    """Run with a ledger until a line says `ready`, send signals, each when the one before was answered."""
+    """Run with a ledger until `pods` lines say `ready`, send signals, each when the one before was answered."""
     answers = {1: "once more to kill", 2: "killing the pods"}
     with start_podledger("run", manifest, "--db", "a.db", "-o", "json", cwd=directory) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         heard = ""
         for count, number in enumerate(signals):
-            while ready not in heard:
+            while heard.count(ready) < (pods if count == 0 else 1):
                 line = process.stderr.readline()
                 assert line, f"ended early: {heard}"
                 heard += line
@@ -41,7 +41,7 @@ def test_a_signal_suspends_and_the_same_command_resumes(tmp_path: Path, number: 
     go = tmp_path / "go"
     script = f"test -e go || {{ {POLITE}; }}"
     manifest = write_manifest(tmp_path, job("a", ["sh", "-c", script], completions=3, parallelism=2))
-    ended, said, (stored,) = stop(tmp_path, manifest, number)
+    ended, said, (stored,) = stop(tmp_path, manifest, number, pods=2)
     assert ended == code
     assert stored["spec"]["suspend"] is True
     (suspended,) = [each for each in stored["status"]["conditions"] if each["type"] == "Suspended"]

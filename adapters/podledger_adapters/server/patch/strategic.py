@@ -5,6 +5,7 @@ https://github.com/kubernetes/community/blob/master/contributors/devel/sig-api-m
 `$deleteFromPrimitiveList/<list>`. Which lists merge is data, in `merge_rules.py`.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -82,9 +83,14 @@ def _merge_items(type_: str, key: str, original: Sequence[Any], patch: Sequence[
     if not key:
         return list(dict.fromkeys((*original, *patch))) if _plain(original) and _plain(patch) else [*original, *patch]
     merged, patch = _follow_item_directives(key, original, patch)
+    places: dict[str, int] = {}  # looked up, not searched: both lists may have many thousand items
+    for at, item in enumerate(merged):
+        if is_object(item):
+            places.setdefault(_identity(item, key), at)
     for item in patch:
-        at = _find(merged, key, _key_of(item, key))
-        if at is None:
+        _key_of(item, key)
+        at = places.setdefault(_identity(item, key), len(merged))
+        if at == len(merged):
             merged.append(_new(item))
         else:
             merged[at] = _merge_map(type_, merged[at], item)
@@ -93,7 +99,8 @@ def _merge_items(type_: str, key: str, original: Sequence[Any], patch: Sequence[
 
 def _follow_item_directives(key: str, original: Sequence[Any], patch: Sequence[Any]) -> tuple[list[Any], Sequence[Any]]:
     """The original less what items with `$patch: delete` name, and the items that say something to merge."""
-    left, plain, replaces = list(original), list[Any](), False
+    deleted: set[str] = set()
+    plain, replaces = list[Any](), False
     for item in patch:
         if not is_object(item):
             raise bad_request("invalid JSON document")
@@ -101,15 +108,17 @@ def _follow_item_directives(key: str, original: Sequence[Any], patch: Sequence[A
         if DIRECTIVE not in item:
             plain.append(item)
         elif directive == "delete":
-            wanted = _key_of(item, key)
-            left = [each for each in left if not (is_object(each) and each.get(key) == wanted)]
+            _key_of(item, key)
+            deleted.add(_identity(item, key))
         elif directive == "replace":
             replaces = True
         elif directive == "merge":
             raise bad_request("merging lists cannot yet be specified in the patch")
         else:
             raise _bad_directive(directive, item)
-    return ([], plain) if replaces else (left, plain)
+    if replaces:
+        return [], plain
+    return [each for each in original if not (is_object(each) and _identity(each, key) in deleted)], plain
 
 
 def _key_of(item: Any, key: str) -> Any:
@@ -118,13 +127,6 @@ def _key_of(item: Any, key: str) -> Any:
     if key not in item:
         raise bad_request(f"map: {go_text(item)} does not contain declared merge key: {key}")
     return item[key]
-
-
-def _find(items: Sequence[Any], key: str, wanted: Any) -> int | None:
-    for at, item in enumerate(items):
-        if is_object(item) and item.get(key) == wanted:
-            return at
-    return None
 
 
 def _plain(items: Sequence[Any]) -> bool:
@@ -173,19 +175,21 @@ def _set_orders(type_: str, merged: Json, patch: Json) -> None:
 
 def _ordered(items: Sequence[Any], wanted: Sequence[Any], server: Sequence[Any], key: str) -> list[Any]:
     """The wanted items in the wanted order, the others among them where the server's order has them."""
-    order = [_identity(item, key) for item in wanted]
+    order: dict[str, int] = {}
+    for at, item in enumerate(wanted):
+        order.setdefault(_identity(item, key), at)
     place: dict[str, int] = {}
     for at, item in enumerate(server):
         place.setdefault(_identity(item, key), at)
-    named = [item for item in items if _identity(item, key) in order]
-    named.sort(key=lambda item: order.index(_identity(item, key)))
-    others = [item for item in items if _identity(item, key) not in order]
+    known = [(_identity(item, key), item) for item in items]
+    named = deque(sorted((each for each in known if each[0] in order), key=lambda each: order[each[0]]))
+    others = deque(each for each in known if each[0] not in order)
     merged: list[Any] = []
     while named and others:
-        left, right = (place.get(_identity(each[0], key)) for each in (others, named))
+        left, right = place.get(others[0][0]), place.get(named[0][0])
         first_is_other = left is not None and right is not None and left < right
-        merged.append((others if first_is_other else named).pop(0))
-    return [*merged, *named, *others]
+        merged.append((others if first_is_other else named).popleft()[1])
+    return [*merged, *(item for _, item in (*named, *others))]
 
 
 def _identity(item: Any, key: str) -> str:
@@ -193,7 +197,8 @@ def _identity(item: Any, key: str) -> str:
 
 
 def _without(items: Sequence[Any], gone: Sequence[Any]) -> list[Any]:
-    return [item for item in items if item not in gone]
+    named = {_identity(item, "") for item in gone}
+    return [item for item in items if _identity(item, "") not in named]
 
 
 def _list(value: Any, complaint: str) -> Sequence[Any]:

@@ -18,6 +18,7 @@ from tests.unit.serve_world import World, serve_world
 from podledger.log.objects import ObjectRow
 from podledger_adapters.server.resource import RESOURCES
 from podledger_adapters.store import StoreChange
+from podledger_adapters.store.api_error import MAX_CAUSES, MAX_MESSAGE
 from podledger_adapters.store.object_codec import ObjectCodec
 
 EXAMPLES = {"quick": 12, "thorough": 300}[os.environ.get("PODLEDGER_TESTS", "quick")]
@@ -130,6 +131,16 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_kept(media: str)
         answer = await world.ask(method, path, body, headers=headers, fieldManager="me")
         assert (answer.code, answer.json["reason"]) == (413, "RequestEntityTooLarge")
         assert world.cluster.store.revision == before
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_of_countless_faults_is_bounded() -> None:
+    job = good_object("Job", "made")
+    job["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "="}] * 20_000
+    async with serve_world() as world:
+        answer = await world.ask("POST", "/apis/batch/v1/namespaces/default/jobs", job)
+        assert (answer.code, len(answer.json["details"]["causes"])) == (422, MAX_CAUSES)
+        assert len(answer.json["message"]) == MAX_MESSAGE
 
 
 def test_every_kind_that_is_sent_has_an_object_to_begin_with() -> None:

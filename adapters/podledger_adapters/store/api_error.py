@@ -4,12 +4,16 @@ Violations of validation (422) are `podledger.errors.InvalidObject`; `status_bod
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from podledger.errors import ClusterError, InvalidObject, PodledgerError
 from podledger_adapters.store.kinds import RESOURCES, Resource
 
 __all__ = ["ApiError", "Expired", "StoreUnavailable", "already_exists", "conflict", "not_found", "status_body"]
+
+MAX_CAUSES: Final = 1_000
+MAX_MESSAGE: Final = 256 * 1024
+"""Of a Status: causes, and characters of its message. An object of 3 MB can have faults that fill twenty times that."""
 
 
 class ApiError(PodledgerError):
@@ -72,12 +76,17 @@ def status_body(error: ApiError | InvalidObject) -> dict[str, Any]:
         resource = next((one for one in RESOURCES.values() if one.kind == error.kind), None)
         group, label = (resource.group, resource.kind_label) if resource is not None else ("", error.kind)
         code, reason, message = 422, "Invalid", label + str(error).removeprefix(error.kind)
-        causes = [{"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in error.causes]
+        causes = [
+            {"reason": cause.reason, "message": cause.message, "field": cause.field}
+            for cause in error.causes[:MAX_CAUSES]
+        ]
         details = {"name": error.name, "group": group, "kind": error.kind, "causes": causes}
     else:
         code, reason, message = error.code, error.reason, error.message
         if error.resource is not None:
             details = {"name": error.name, "group": error.resource.group, "kind": error.resource.plural}
+    if len(message) > MAX_MESSAGE:
+        message = message[: MAX_MESSAGE - 1] + "…"
     body |= {"message": message, "reason": reason} if reason else {"message": message}
     if isinstance(error, ApiError) and error.details is not None:
         body["details"] = dict(error.details)

@@ -31,7 +31,14 @@ from podledger.api.validation import (
 from podledger.errors import InvalidObject
 from podledger_adapters.store.kinds import RESOURCES, StoredObject
 
-__all__ = ["PodTemplates", "check_job_status", "prepare_deletion", "prepare_new", "prepare_update", "with_kind_defaults"]
+__all__ = [
+    "PodTemplates",
+    "check_job_status",
+    "prepare_deletion",
+    "prepare_new",
+    "prepare_update",
+    "with_kind_defaults",
+]
 
 S = TypeVar("S", bound=StoredObject)
 T = TypeVar("T", Job, Pod, CronJob)

@@ -346,6 +346,7 @@ def valid_rules(spec: Json) -> st.SearchStrategy[Json]:
     )
     return st.tuples(st.sampled_from(actions), when).map(lambda rule: {"action": rule[0], **rule[1]})
 
+
 cronjob_specs = st.builds(
     CronJobSpec,
     schedule=texts,

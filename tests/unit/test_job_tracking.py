@@ -167,3 +167,14 @@ def test_a_terminating_pod_that_is_counted_never_counts_again_however_it_ends() 
         world.set_status("T1", status_of_phase(phase, world.now))
         world.settle()
     assert (world.job.status.failed, world.job.status.succeeded) == (1, 0)
+
+
+def test_a_success_of_an_index_that_failed_for_good_counts_for_nothing() -> None:
+    world = world_of("a=F@0(1) b=R@0(1)", completion_mode="Indexed", completions=3, backoff_limit_per_index=1)
+    world.settle()
+    assert world.job.status.failed_indexes == "0"
+    world.set_status("b", status_of_phase("Succeeded", int(world.now)))
+    world.settle()
+    assert (world.job.status.completed_indexes, world.job.status.failed_indexes) == ("", "0")
+    judged = [event for event in world.events if isinstance(event, PodCounted) and event.pod == "b"]
+    assert [(event.as_, event.rule) for event in judged] == [("none", "index failed before")]

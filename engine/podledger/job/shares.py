@@ -68,7 +68,8 @@ def _enter_pending(state: JobState, pod: PodRecord) -> None:
     if failed:
         _count_failure(state, pod, 1)
     elif state.indexed:
-        tally.new_indexes[pod.index] = tally.new_indexes.get(pod.index, 0) + 1
+        if pod.index not in state.failed_indexes:
+            tally.new_indexes[pod.index] = tally.new_indexes.get(pod.index, 0) + 1
     else:
         tally.new_succeeded += 1
 

@@ -106,6 +106,8 @@ def _judge(state: JobState, pod: PodRecord, finish: Finish | None, completed_now
             return ev.PodCounted(job, uid, "none", "index out of range", index, False, False)
         if index in state.completed or index in completed_now:
             return ev.PodCounted(job, uid, "none", "index completed before", index, False, False)
+        if index in state.failed_indexes:  # failed for good: the API refuses an index that is in both lists
+            return ev.PodCounted(job, uid, "none", "index failed before", index, False, False)
         completed_now.add(index)
         return ev.PodCounted(job, uid, "succeeded", "index completed", index, False, False)
     failed = state.is_failed(pod)

@@ -170,7 +170,9 @@ def test_a_terminating_pod_that_is_counted_never_counts_again_however_it_ends() 
 
 
 def test_a_success_of_an_index_that_failed_for_good_counts_for_nothing() -> None:
-    world = world_of("a=F@0(1) b=R@0(1)", completion_mode="Indexed", completions=3, backoff_limit_per_index=1)
+    world = world_of(
+        "a=F@0(1) b=R@0(1)", parallelism=1, completion_mode="Indexed", completions=3, backoff_limit_per_index=1
+    )
     world.settle()
     assert world.job.status.failed_indexes == "0"
     world.set_status("b", status_of_phase("Succeeded", int(world.now)))

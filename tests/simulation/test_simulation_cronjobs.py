@@ -14,8 +14,11 @@ from tests.unit.test_cron_crashes import MOST_POINTS, run_with_death
 SEEDS = 30
 
 
-def play(seed: int) -> None:
-    """Some minutes of a CronJob whose process dies around a due time: each slot is run once or found missed."""
+def play(seed: int) -> int:
+    """Some minutes of a CronJob whose process dies around a due time: each slot is run once or found missed.
+
+    How many places there were to die at. Raises AssertionError where a slot is run twice, or nothing is known of it.
+    """
     draws = random.Random(seed)
     at, down_s = draws.randrange(1, MOST_POINTS // 2), draws.choice((0.0, 1.0, 45.0, 61.0, 100.0, 400.0))
     log_lost = draws.random() < 0.3
@@ -25,12 +28,12 @@ def play(seed: int) -> None:
     async def main(_: SimulationLoop) -> int:
         return await run_with_death(at, log_lost=log_lost, down_s=down_s, ttl_s=ttl_s)
 
-    run(main, seed)
+    return run(main, seed)
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_each_slot_is_run_once_or_found_missed(seed: int) -> None:
-    play(seed)
+    assert play(seed) > 0
 
 
 if __name__ == "__main__":

@@ -98,8 +98,8 @@ async def test_a_container_inherits_nothing_but_its_streams(node: ProcessNode) -
     assert sorted({each.partition(":")[0] for each in json.loads(fds.replace("'", '"'))}) == ["/dev/null", "pipe"]
     assert leader == "True"
     masks = {line.split()[0]: int(line.split()[1], 16) for line in facts if line.startswith(("SigBlk", "SigIgn"))}
-    # Python itself ignores SIGPIPE and SIGXFSZ; a plain program would show none. Signals 32 and 33 are the C library's own:
-    # no program may set them, and GNU make hands them on ignored.
+    # Python itself ignores SIGPIPE and SIGXFSZ; a plain program would show none. Signals 32 and 33 are the C library's
+    # own: no program may set them, and GNU make hands them on ignored.
     assert masks["SigBlk:"] == 0
     assert masks["SigIgn:"] & ~((1 << 12) | (1 << 24) | (1 << 31) | (1 << 32)) == 0
 

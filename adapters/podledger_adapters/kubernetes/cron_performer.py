@@ -1,6 +1,5 @@
 """Performing the commands of CronJobs: few, so one after another, and what each call amounts to."""
 
-import logging
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -13,17 +12,14 @@ from podledger.cron.command import (
     PublishCronStatus,
     RecordCronEvent,
 )
-from podledger.errors import ClusterError
 from podledger.ports import CronOutcome, Done, Failed, JobCreated, Unknown
 from podledger_adapters.kubernetes import request
-from podledger_adapters.kubernetes.answer import UNREACHABLE, lost, outcome_of
-from podledger_adapters.kubernetes.client import Answer, ApiClient, CallLost
+from podledger_adapters.kubernetes.answer import outcome_of
+from podledger_adapters.kubernetes.client import Answer, ApiClient
 from podledger_adapters.kubernetes.decode import decode_job
-from podledger_adapters.kubernetes.performer import NOT_LEADING
+from podledger_adapters.kubernetes.performer import attempt
 
 __all__ = ["CronPerformer"]
-
-logger = logging.getLogger(__name__)
 
 
 class CronPerformer:
@@ -36,20 +32,7 @@ class CronPerformer:
 
     async def perform(self, commands: Sequence[CronCommand]) -> Sequence[CronOutcome]:
         """One outcome each, in order."""
-        return [await self._outcome(command) for command in commands]
-
-    async def _outcome(self, command: CronCommand) -> CronOutcome:
-        if not self._may_write():
-            return Failed(0, NOT_LEADING, "the lease is not ours any more, or may not be")
-        try:
-            return await self._call(command)
-        except CallLost as error:
-            return lost(error)
-        except ClusterError as error:
-            return Failed(0, UNREACHABLE, str(error))
-        except Exception as error:
-            logger.exception("a %s failed", type(command).__name__)
-            return Unknown(f"{type(error).__name__}: {error}")
+        return [await attempt(command, self._call, self._may_write) for command in commands]
 
     async def _call(self, command: CronCommand) -> CronOutcome:
         match command:

@@ -4,8 +4,8 @@ No task is made a call. What an answer means is `answer.py`; here are the calls 
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 import anyio
 import msgspec
@@ -30,12 +30,31 @@ from podledger_adapters.kubernetes.answer import UNREACHABLE, lost, outcome_of
 from podledger_adapters.kubernetes.client import ApiClient, CallLost
 from podledger_adapters.kubernetes.decode import decode_job, decode_pod
 
-__all__ = ["NOT_LEADING", "Performer"]
+__all__ = ["NOT_LEADING", "Performer", "attempt"]
 
 logger = logging.getLogger(__name__)
 
 NOT_LEADING: Final = "NotLeader"
 """The reason of a call that was not made since another controller may lead by now."""
+
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+async def attempt(command: C, call: Callable[[C], Awaitable[R]], may_write: Callable[[], bool]) -> R | Failed | Unknown:
+    """Make one call if we may, and turn whatever it raises into an outcome: nothing a single call meets is raised."""
+    if not may_write():
+        return Failed(0, NOT_LEADING, "the lease is not ours any more, or may not be")
+    try:
+        return await call(command)
+    except CallLost as error:
+        return lost(error)
+    except ClusterError as error:  # no credential, no usable certificate: nothing was sent
+        return Failed(0, UNREACHABLE, str(error))
+    except Exception as error:
+        logger.exception("a %s failed", type(command).__name__)
+        return Unknown(f"{type(error).__name__}: {error}")
 
 
 class _Batch:
@@ -109,23 +128,9 @@ class Performer:
         async for command, batch, at in calls:
             outcome: Outcome = Unknown("the call was given up")
             try:
-                outcome = await self._outcome(command)
+                outcome = await attempt(command, self._call, self._may_write)
             finally:
                 batch.set(at, outcome)
-
-    async def _outcome(self, command: Command) -> Outcome:
-        """Make one call. Raises nothing: what it met is the outcome."""
-        if not self._may_write():
-            return Failed(0, NOT_LEADING, "the lease is not ours any more, or may not be")
-        try:
-            return await self._call(command)
-        except CallLost as error:
-            return lost(error)
-        except ClusterError as error:  # no credential, no usable certificate: nothing was sent
-            return Failed(0, UNREACHABLE, str(error))
-        except Exception as error:
-            logger.exception("a %s failed", type(command).__name__)
-            return Unknown(f"{type(error).__name__}: {error}")
 
     async def _call(self, command: Command) -> Outcome:
         match command:

@@ -107,8 +107,8 @@ def test_empty_lists_of_uncounted_pods_stay_an_object() -> None:
     [
         (request.get_job(KEY), "/apis/batch/v1/namespaces/batch/jobs/pi"),
         (request.get_pod("batch", "pi-abcde"), POD_PATH),
-        (request.list_page("jobs", ""), "/apis/batch/v1/jobs?limit=500"),
-        (request.list_page("pods", "a", "x/y="), "/api/v1/namespaces/a/pods?limit=500&continue=x%2Fy%3D"),
+        (request.list_page("jobs", "", 500), "/apis/batch/v1/jobs?limit=500"),
+        (request.list_page("pods", "a", 500, "x/y="), "/api/v1/namespaces/a/pods?limit=500&continue=x%2Fy%3D"),
         (
             request.watch("pods", "", "12", 300),
             "/api/v1/pods?watch=true&allowWatchBookmarks=true&resourceVersion=12&timeoutSeconds=300",

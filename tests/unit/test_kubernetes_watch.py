@@ -20,6 +20,7 @@ from podledger_adapters.kubernetes.decode import (
 )
 from podledger_adapters.kubernetes.watch import (
     Broke,
+    Checking,
     Ended,
     Lines,
     Listing,
@@ -71,8 +72,9 @@ def test_pages_are_one_list_from_its_beginning_to_its_end() -> None:
     assert last.changes[-1] == ListEnded("Pod", "9")
 
 
-def test_a_token_that_expired_begins_the_list_again() -> None:
-    step = pods(streams=False).step(Listing("more"), Refused(410, GONE))
+@pytest.mark.parametrize("code", [410, 400])
+def test_a_token_that_the_server_no_longer_takes_begins_the_list_again(code: int) -> None:
+    step = pods(streams=False).step(Listing("more"), Refused(code, GONE))
     assert step.state == Listing(failures=1)
 
 
@@ -174,12 +176,28 @@ def test_the_server_says_how_long_to_wait() -> None:
     assert state.delay_s == 7.0
 
 
-def test_silence_asks_again_and_a_second_one_lists_again() -> None:
+def test_silence_asks_again_and_a_second_one_asks_where_the_server_stands() -> None:
     machine = pods()
     once = machine.step(Watching("9", heard=True), Silent()).state
     assert once == Watching("9", silences=1)
     assert isinstance(once, Watching)
-    assert machine.step(once, Silent()).state == Streaming(failures=1)
+    assert machine.step(once, Silent()).state == Checking("9")
+
+
+@pytest.mark.parametrize("revision", [9, 12])
+def test_where_nothing_happens_nothing_is_listed_again(revision: int) -> None:
+    # An API server sends no bookmark as long as its revision is that of the watch.
+    step = pods().step(Checking("9"), page(3, revision=revision, token="more"))
+    assert step == (Watching("9"), ())
+
+
+def test_a_silent_server_that_was_set_back_is_listed_again() -> None:
+    assert pods().step(Checking("9"), page(3, revision=8)).state == Streaming(failures=1)
+
+
+def test_a_server_that_cannot_say_where_it_stands_is_asked_again() -> None:
+    step = pods().step(Checking("9"), Broke("reset"))
+    assert step.state == Waiting(Checking("9", 1), retry_delay_s(1), "reset")
 
 
 def test_a_bookmark_behind_what_was_seen_lists_again() -> None:

@@ -16,10 +16,11 @@ from podledger.errors import ClusterError
 from podledger.ports import Change, Clock, Kind
 from podledger_adapters.kubernetes.client import Answer, ApiClient, CallLost, Silence
 from podledger_adapters.kubernetes.decode import LineSplitter, LineTooLong, decode_page
-from podledger_adapters.kubernetes.request import Resource, list_page, streaming_list, watch
+from podledger_adapters.kubernetes.request import PAGE_SIZE, Resource, list_page, streaming_list, watch
 from podledger_adapters.kubernetes.scopes import Scopes
 from podledger_adapters.kubernetes.watch import (
     Broke,
+    Checking,
     Ended,
     Happened,
     Lines,
@@ -99,18 +100,19 @@ class KindWatcher:
                     await self._clock.sleep_until(self._clock.now() + delay_s)
                     state = state.then
                 case Listing():
-                    happened = await self._page(namespace, state)
-                    step = machine.step(state, happened)
+                    if not state.token:
+                        self._client.metrics.relists[self._kind] += 1
+                    step = machine.step(state, await self._page(namespace, PAGE_SIZE, state.token))
                     await put(step.changes)
                     state = step.state
+                case Checking():
+                    state = machine.step(state, await self._page(namespace, 1)).state
                 case Streaming() | Watching():
                     state = await self._stream(namespace, machine, state, put)
 
-    async def _page(self, namespace: str, state: Listing) -> Happened:
-        if not state.token:
-            self._client.metrics.relists[self._kind] += 1
+    async def _page(self, namespace: str, size: int, token: str = "") -> Happened:
         try:
-            answer = await self._client.send(list_page(RESOURCES[self._kind], namespace, state.token))
+            answer = await self._client.send(list_page(RESOURCES[self._kind], namespace, size, token))
         except ClusterError as error:
             return Broke(str(error))
         if answer.code != 200:

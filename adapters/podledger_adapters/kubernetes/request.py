@@ -261,9 +261,9 @@ def _collection(resource: Resource, namespace: str) -> str:
     return f"{_GROUPS[resource]}{place}/{resource}"
 
 
-def list_page(resource: Resource, namespace: str, token: str = "") -> ApiRequest:
-    """A page of a consistent list of a namespace ("" for all); `token` continues one."""
-    query = {"limit": str(PAGE_SIZE)} | ({"continue": token} if token else {})
+def list_page(resource: Resource, namespace: str, size: int, token: str = "") -> ApiRequest:
+    """A page of a consistent list of a namespace ("" for all), of `size` objects at most; `token` continues one."""
+    query = {"limit": str(size)} | ({"continue": token} if token else {})
     return ApiRequest("GET", f"{_collection(resource, namespace)}?{urlencode(query)}")
 
 

@@ -1,11 +1,14 @@
 """Listing and watching a kind as a state machine: a type for each state, and one step from what happened to the next.
 
     Streaming ──its end──▶ Watching ◀──last page── Listing
-        ▲                     │  410, silence         ▲
-        └─────────────────────┴───────────────────────┘        Waiting stands before any of them after a failure
+        ▲                   │ ▲ │ silence             ▲
+        │                   │ │ ▼                     │
+        │              410  │ Checking                │        Waiting stands before any of them after a failure
+        └───────────────────┴───┴── was set back ─────┘
 
 Pure: who asks, waits and reads is `list_watch.py`. The rules on resourceVersions: a list asks for none, so that it is
-consistent; a watch goes on from the last one seen; whoever is refused with 410 lists again.
+consistent; a watch goes on from the last one seen; whoever is refused with 410 lists again. Silence is no failure: an
+API server sends a bookmark only if its revision moved on since the watch began, and where nothing happens it need not.
 """
 
 import logging
@@ -32,6 +35,7 @@ from podledger_adapters.kubernetes.decode import (
 
 __all__ = [
     "Broke",
+    "Checking",
     "Ended",
     "Happened",
     "Lines",
@@ -54,7 +58,7 @@ logger = logging.getLogger(__name__)
 FIRST_DELAY_S: Final = 0.5
 MOST_DELAY_S: Final = 30.0
 MOST_SILENCES: Final = 2
-"""After as many idle deadlines in a row the kind is listed again: the server may have forgotten what we wait for."""
+"""After as many idle deadlines in a row the server is asked where it stands: it may be behind what we wait for."""
 MOST_TOO_NEW: Final = 5
 """After as many refusals of our revision as too new the kind is listed again: the cluster may have been set back."""
 
@@ -85,15 +89,22 @@ class Watching(Struct, frozen=True):
     heard: bool = False
 
 
+class Checking(Struct, frozen=True):
+    """A watch that stayed silent: does the server stand at `revision` or beyond? A page of the list tells."""
+
+    revision: str
+    failures: int = 0
+
+
 class Waiting(Struct, frozen=True):
     """A pause before the next try; `why` is said to users."""
 
-    then: "Listing | Streaming | Watching"
+    then: "Listing | Streaming | Watching | Checking"
     delay_s: float
     why: str
 
 
-State = Listing | Streaming | Watching | Waiting
+State = Listing | Streaming | Watching | Checking | Waiting
 
 
 # ---- what happened ------------------------------------------------------------------------------------------------
@@ -175,12 +186,14 @@ class ListWatch:
         """List from the beginning."""
         return Streaming(failures=failures) if self.streams else Listing(failures=failures)
 
-    def step(self, state: Listing | Streaming | Watching, happened: Happened) -> Step:
+    def step(self, state: Listing | Streaming | Watching | Checking, happened: Happened) -> Step:
         """From what happened in a state to the next one."""
         match happened:
             case Paged() if isinstance(state, Listing):
                 return self._paged(state, happened.page)
-            case Lines() if not isinstance(state, Listing):
+            case Paged() if isinstance(state, Checking):
+                return Step(self._checked(state, happened.page))
+            case Lines() if isinstance(state, Streaming | Watching):
                 return self._lines(state, happened.lines)
             case Refused():
                 return self._refused(state, happened)
@@ -203,6 +216,12 @@ class ListWatch:
         revision = page.metadata.resource_version
         changes.append(ListEnded(self.kind, revision))
         return Step(Watching(revision, state.failures), changes)
+
+    def _checked(self, state: Checking, page: Page) -> State:
+        revision = page.metadata.resource_version
+        if version_of(revision) < version_of(state.revision):
+            return self._relist(state.failures, f"the server is at {revision}, behind {state.revision}")
+        return Watching(state.revision)
 
     def _relist(self, failures: int, why: str) -> State:
         logger.info("%ss are listed again: %s", self.kind, why)
@@ -272,8 +291,9 @@ class ListWatch:
 
     # ---- faults -------------------------------------------------------------------------------------------------
 
-    def _refused(self, state: Listing | Streaming | Watching, refused: Refused) -> Step:
-        if refused.code == 410:
+    def _refused(self, state: Listing | Streaming | Watching | Checking, refused: Refused) -> Step:
+        token_refused = isinstance(state, Listing) and bool(state.token) and refused.code == 400
+        if refused.code == 410 or token_refused:
             return Step(self._relist(state.failures, refused.why))
         if isinstance(state, Streaming) and refused.code in (400, 422):
             logger.info("the server has no streaming lists (%s): lists come in pages", refused.why)
@@ -283,15 +303,15 @@ class ListWatch:
             return Step(self._relist(state.failures, refused.why))
         return Step(self._again(state, refused.why, refused.retry_after_s))
 
-    def _silent(self, state: Listing | Streaming | Watching) -> Step:
+    def _silent(self, state: Listing | Streaming | Watching | Checking) -> Step:
         if not isinstance(state, Watching):
             return Step(self._again(state, "nothing came"))
         silences = state.silences + 1
         if silences >= MOST_SILENCES:
-            return Step(self._relist(state.failures, "the watch is silent"))
+            return Step(Checking(state.revision, state.failures))
         return Step(Watching(state.revision, state.failures, silences))
 
-    def _again(self, state: Listing | Streaming | Watching, why: str, after_s: float | None = None) -> State:
+    def _again(self, state: Listing | Streaming | Watching | Checking, why: str, after_s: float | None = None) -> State:
         """Try the same again after a pause; a list that was begun is begun anew."""
         failures = state.failures + 1
         delay_s = max(retry_delay_s(failures), after_s or 0.0)
@@ -303,6 +323,8 @@ class ListWatch:
                 return Waiting(Streaming(failures=failures), delay_s, why)
             case Watching():
                 return Waiting(Watching(state.revision, failures, state.silences), delay_s, why)
+            case Checking():
+                return Waiting(Checking(state.revision, failures), delay_s, why)
 
 
 class _Meta(Struct):

@@ -1,19 +1,16 @@
 """Kubeconfig files: contexts, lists of files, data and files, who we are; and what is said where something lacks."""
 
 import base64
-import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from podledger.clock import VirtualClock
 from podledger.errors import ClusterError
-from podledger_adapters.kubernetes.credentials import Credential, Credentials
-from podledger_adapters.kubernetes.kubeconfig import Access, ExecPlugin, Identity, load_access
+from podledger_adapters.kubernetes.kubeconfig import Identity, load_access
 
-NOW_S = 1_800_000_000.0
+V1 = "client.authentication.k8s.io/v1"
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -31,6 +28,14 @@ def config(**changes: Any) -> dict[str, Any]:
 def write(path: Path, document: dict[str, Any]) -> Path:
     path.write_bytes(msgspec.yaml.encode(document))
     return path
+
+
+def one_user(**user: Any) -> dict[str, Any]:
+    return {"users": [{"name": "u", "user": user}]}
+
+
+def one_cluster(**cluster: Any) -> dict[str, Any]:
+    return {"clusters": [{"name": "c", "cluster": cluster}]}
 
 
 def test_the_current_context_says_where_and_who(tmp_path: Path) -> None:
@@ -74,6 +79,31 @@ def test_paths_start_from_the_folder_of_the_file_that_names_them(tmp_path: Path)
     assert identity.token_file == tmp_path / "token"
 
 
+def test_a_relative_command_starts_from_the_kubeconfig_and_one_without_a_folder_from_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command, found in (("./tool", str(tmp_path / "tool")), ("bin/tool", str(tmp_path / "bin/tool")), ("tool",) * 2):
+        tool = {"command": command, "apiVersion": V1, "interactiveMode": "Never"}
+        write(tmp_path / "config", config(**one_user(exec=tool)))
+        plugin = load_access(Path("config")).identity.plugin
+        assert plugin is not None
+        assert plugin.command == found
+
+
+def test_whom_to_impersonate_becomes_headers(tmp_path: Path) -> None:
+    user = {"as": "jane", "as-uid": "7", "as-groups": ["a", "b"], "as-user-extra": {"acme.com/Scope x": ["s", "t"]}}
+    access = load_access(write(tmp_path / "config", config(**one_user(**user))))
+    assert access.identity.impersonate == (
+        ("Impersonate-User", "jane"),
+        ("Impersonate-Uid", "7"),
+        ("Impersonate-Group", "a"),
+        ("Impersonate-Group", "b"),
+        ("Impersonate-Extra-acme.com%2FScope%20x", "s"),
+        ("Impersonate-Extra-acme.com%2FScope%20x", "t"),
+    )
+
+
 def test_data_goes_before_files(tmp_path: Path) -> None:
     data = base64.b64encode(b"inline").decode()
     cluster = {"server": "https://x", "certificate-authority-data": data, "certificate-authority": "nowhere"}
@@ -96,12 +126,22 @@ FAULTS: list[tuple[dict[str, Any], str | None, str]] = [
     ({"current-context": ""}, None, "no current-context; write --context, one of: one"),
     ({"clusters": []}, None, "names cluster 'c', which is not there"),
     ({"users": None}, None, "names user 'u', which is not there"),
-    ({"clusters": [{"name": "c", "cluster": {}}]}, None, "is no https:// or http:// address"),
+    (one_cluster(), None, "is no https:// or http:// address"),
     ({"clusters": "x"}, None, "clusters: Expected `array`"),
-    ({"users": [{"name": "u", "user": {"auth-provider": {"name": "gcp"}}}]}, None, "use an exec plugin"),
-    ({"users": [{"name": "u", "user": {"client-key-data": "eA=="}}]}, None, "needs its key, and the reverse"),
-    ({"users": [{"name": "u", "user": {"client-key-data": "!"}}]}, None, "client-key-data: not base64"),
-    ({"users": [{"name": "u", "user": {"client-key": "none"}}]}, None, "none: cannot be read: No such file"),
+    (one_user(**{"auth-provider": {"name": "gcp"}}), None, "use an exec plugin"),
+    (one_user(**{"client-key-data": "eA=="}), None, "needs its key, and the reverse"),
+    (one_user(**{"client-key-data": "!"}), None, "client-key-data: not base64"),
+    (one_user(**{"client-key": "none"}), None, "none: cannot be read: No such file"),
+    (one_user(username="me", token="t"), None, "a token and a username: only one can be sent"),
+    (one_user(**{"as-groups": ["g"]}), None, "as-uid, as-groups and as-user-extra need as"),
+    (one_user(token=5), None, "Expected `str`, got `int` - at `$.token`"),
+    (one_user(exec={"command": "c", "apiVersion": V1}), None, f"interactiveMode: required with {V1}"),
+    (one_user(exec={"command": "c", "apiVersion": V1, "interactiveMode": "Now"}), None, "$.exec.interactiveMode"),
+    (one_user(exec={"command": "c", "apiVersion": "client.authentication.k8s.io/v1alpha1"}), None, "v1alpha1"),
+    (one_user(exec={"command": "c"}), None, "missing required field `apiVersion`"),
+    (one_user(exec={"command": "", "apiVersion": V1}), None, "command: must not be empty"),
+    (one_cluster(server="https://x:port"), None, "server: 'https://x:port'"),
+    (one_cluster(**{"insecure-skip-tls-verify": True, "certificate-authority": "ca"}), None, "exclude one another"),
 ]
 
 
@@ -122,82 +162,10 @@ def test_without_any_kubeconfig_the_way_out_is_said(tmp_path: Path, monkeypatch:
         load_access(environ={})
     with pytest.raises(ClusterError, match="KUBECONFIG=/none: no such file"):
         load_access(environ={"KUBECONFIG": "/none"})
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 65532)  # a user that no passwd knows, as in a container
+    with pytest.raises(ClusterError, match="no kubeconfig"):
+        load_access(environ={})
     (tmp_path / "bad").write_text("a: [", encoding="utf-8")
     with pytest.raises(ClusterError, match="bad"):
         load_access(tmp_path / "bad")
-
-
-# ---- credentials ----------------------------------------------------------------------------------------------------
-
-
-def credentials(identity: Identity, clock: VirtualClock) -> Credentials:
-    return Credentials(Access("https://x", "a test", identity=identity), clock)
-
-
-@pytest.mark.asyncio
-async def test_a_token_file_is_read_again_in_time_and_when_its_token_is_refused(tmp_path: Path) -> None:
-    clock, path = VirtualClock(NOW_S), tmp_path / "token"
-    path.write_text("one\n", encoding="ascii")
-    ours = credentials(Identity(token_file=path), clock)
-    first = await ours.current()
-    assert first.authorization == "Bearer one"
-    path.write_text("two\n", encoding="ascii")
-    assert (await ours.current()).authorization == "Bearer one"
-    clock.set_wall(NOW_S + 61)
-    second = await ours.current()
-    assert second.authorization == "Bearer two"
-    path.write_text("three\n", encoding="ascii")
-    assert ours.refresh(first), "somebody else's refusal of an older token changes nothing"
-    assert await ours.current() is second
-    assert ours.refresh(second)
-    assert (await ours.current()).authorization == "Bearer three"
-
-
-@pytest.mark.asyncio
-async def test_what_never_changes_is_not_tried_twice() -> None:
-    ours = credentials(Identity(username="me", password="pass"), VirtualClock(NOW_S))
-    credential = await ours.current()
-    assert credential == Credential("Basic " + base64.b64encode(b"me:pass").decode())
-    assert not ours.refresh(credential)
-
-
-def plugin(code: str, **changes: Any) -> ExecPlugin:
-    return ExecPlugin(command=sys.executable, args=("-c", code), **changes)
-
-
-@pytest.mark.asyncio
-async def test_a_plugin_is_asked_for_a_token_and_told_what_for() -> None:
-    code = """
-import json, os
-info = json.loads(os.environ["KUBERNETES_EXEC_INFO"])
-assert info["spec"]["cluster"]["server"] == "https://x", info
-token = os.environ["GIVEN"]
-status = {"token": token, "expirationTimestamp": "2027-01-15T08:10:00Z"}
-print(json.dumps({"kind": "ExecCredential", "apiVersion": info["apiVersion"], "status": status}))
-"""
-    clock = VirtualClock(NOW_S)
-    env = ({"name": "GIVEN", "value": "t1"},)
-    ours = credentials(Identity(plugin=plugin(code, env=env, provide_cluster_info=True)), clock)
-    first = await ours.current()
-    assert first.authorization == "Bearer t1"
-    assert await ours.current() is first
-    clock.set_wall(NOW_S + 600)
-    assert await ours.current() is not first
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize(
-    ("tool", "said"),
-    [
-        (plugin("raise SystemExit('log in first')"), "exit code 1: log in first"),
-        (plugin("print('hello')"), "no ExecCredential"),
-        (plugin('print(\'{"kind": "ExecCredential", "apiVersion": "v1"}\')'), "no ExecCredential with a status"),
-        (plugin("", interactive_mode="Always"), "wants a terminal"),
-        (ExecPlugin(command="no-such-plugin", install_hint="get it\nthere"), "not found; get it there"),
-    ],
-)
-async def test_a_plugin_that_gives_nothing_is_named(tool: ExecPlugin, said: str) -> None:
-    with pytest.raises(ClusterError) as raised:
-        await credentials(Identity(plugin=tool), VirtualClock(NOW_S)).current()
-    assert said in str(raised.value)
-    assert tool.command in str(raised.value)

@@ -2,26 +2,28 @@
 
 A call either has an answer, whatever its code, or is lost: `CallLost` says whether it may have been applied. Only two
 answers are dealt with here, for both say that nothing was done: 401 is tried once more with a fresh credential, 429
-after the pause the server asks for. What answers mean is `answer.py`.
+after the pause the server asks for. What answers mean is `answer.py`, how errors are told is `connection_error.py`.
 """
 
+import os
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
 from podledger.errors import ClusterError
 from podledger.ports import Clock
+from podledger_adapters.kubernetes.connection_error import tell_connection_error
 from podledger_adapters.kubernetes.credentials import Credential, Credentials
 from podledger_adapters.kubernetes.decode import Status, decode_status
 from podledger_adapters.kubernetes.kubeconfig import Access
 from podledger_adapters.kubernetes.metrics import ClientMetrics
+from podledger_adapters.kubernetes.proxy import choose_proxy
 from podledger_adapters.kubernetes.rate_limit import RateLimit
 from podledger_adapters.kubernetes.request import ApiRequest
 from podledger_adapters.kubernetes.tls import tls_context
@@ -41,7 +43,12 @@ MAX_PAUSE_S: Final = 30.0
 USER_AGENT: Final = "podledger"
 
 _CALL: Final = aiohttp.ClientTimeout(total=CALL_S, sock_connect=CONNECT_S)
-_NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_NOT_SENT: Final = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
 
 
 class Answer(NamedTuple):
@@ -83,7 +90,7 @@ class Stream:
         except aiohttp.SocketTimeoutError as error:
             raise Silence(f"{self._place}: nothing came for {IDLE_S:g} s", sent=True) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise CallLost(f"{self._place}: {_said(error)}", sent=True) from error
+            raise CallLost(f"{self._place}: {tell_connection_error(error, self._place)}", sent=True) from error
 
 
 class ApiClient:
@@ -107,7 +114,7 @@ class ApiClient:
         self._call = _CALL if call_s == CALL_S else aiohttp.ClientTimeout(total=call_s, sock_connect=CONNECT_S)
         self._credentials = Credentials(access, clock)
         self._contexts: dict[tuple[bytes, bytes], ssl.SSLContext] = {}
-        self._proxy = _proxy(access)
+        self._proxy = choose_proxy(access.server, access.proxy, access.source, os.environ)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -150,12 +157,9 @@ class ApiClient:
             async with self._open(request, credential, self._call) as response:
                 body = await response.read()
                 code, pause = response.status, response.headers.get("Retry-After")
-        except _NOT_SENT as error:
-            self.metrics.lost(request.method)
-            raise CallLost(f"{self.access.server}: {_said(error)}", sent=False) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self.metrics.lost(request.method)
-            raise CallLost(f"{self.access.server}: {_said(error)}", sent=True) from error
+            raise self._lost(error, sent=not isinstance(error, _NOT_SENT)) from error
         self.metrics.answered(request.method, code, self._clock.monotonic() - begun_s)
         return Answer(code, body, _seconds(pause))
 
@@ -172,7 +176,7 @@ class ApiClient:
                 stack.callback(response.close)
                 body = b"" if response.status == 200 else await response.read()
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                raise CallLost(f"{self.access.server}: {_said(error)}", sent=False) from error
+                raise self._lost(error, sent=False) from error
             self.metrics.answered("WATCH", response.status, 0.0)
             if response.status == 200:
                 yield Stream(response, place)
@@ -185,11 +189,11 @@ class ApiClient:
         self, request: ApiRequest, credential: Credential, timeout: aiohttp.ClientTimeout
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         assert self._session is not None, "use the client inside `async with`"
-        headers = dict(self.access.identity.impersonate)
+        headers = list(self.access.identity.impersonate)
         if credential.authorization is not None:
-            headers["Authorization"] = credential.authorization
+            headers.append(("Authorization", credential.authorization))
         if request.content_type:
-            headers["Content-Type"] = request.content_type
+            headers.append(("Content-Type", request.content_type))
         return self._session.request(
             request.method,
             URL(self.access.server + request.path, encoded=True),
@@ -202,6 +206,11 @@ class ApiClient:
             proxy=self._proxy or None,
         )
 
+    def _lost(self, error: Exception, *, sent: bool) -> CallLost:
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            self._contexts.clear()  # the authority's file may say something else by now
+        return CallLost(f"{self.access.server}: {tell_connection_error(error, self.access.server)}", sent=sent)
+
     def _context(self, credential: Credential) -> ssl.SSLContext | bool:
         if self.access.server.startswith("http://"):
             return True
@@ -213,31 +222,6 @@ class ApiClient:
         return context
 
 
-def _proxy(access: Access) -> str:
-    """The proxy to use, "" for none: the kubeconfig's, else the environment's. Raises ClusterError."""
-    parts = urlsplit(access.server)
-    proxy = access.proxy
-    if not proxy and not proxy_bypass(parts.hostname or ""):
-        proxy = getproxies().get(parts.scheme, "")
-    if proxy and not proxy.startswith(("http://", "https://")):
-        raise ClusterError(f"{access.source}: proxy-url {proxy}: only http:// and https:// proxies can be used")
-    return proxy
-
-
 def _seconds(text: str | None) -> float | None:
     """A Retry-After header in seconds; dates, which API servers do not send, are none."""
     return float(text) if text is not None and text.isdecimal() else None
-
-
-def _said(error: BaseException) -> str:
-    """What went wrong, with the way out where it is known."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        cause = error.certificate_error
-        return f"its certificate is not trusted ({cause}); check certificate-authority in the kubeconfig"
-    if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return "TLS failed; is it an https:// address?"
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot be reached: {error.os_error.strerror or error.os_error}"
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

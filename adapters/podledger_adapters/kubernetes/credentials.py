@@ -1,31 +1,29 @@
-"""Headers that say who we are, kept fresh: fixed tokens, token files that are replaced, plugins that print tokens.
+"""Who we are, kept fresh: tokens and certificates that stay, files that are replaced, plugins that print new ones.
 
-What a kubeconfig says of them is `kubeconfig.py`.
+What a kubeconfig says of them is `kubeconfig.py`, running a plugin is `exec_plugin.py`.
 """
 
 import base64
-import json
-import os
-import subprocess
-from datetime import datetime
-from typing import Any, Final, NamedTuple
+import logging
+from typing import Final, NamedTuple
 
 import anyio
-import msgspec
-from msgspec import Struct
 
 from podledger.errors import ClusterError
 from podledger.ports import Clock
-from podledger_adapters.kubernetes.kubeconfig import Access, ExecPlugin, Identity
+from podledger_adapters.kubernetes.exec_plugin import run_plugin
+from podledger_adapters.kubernetes.kubeconfig import Access, Identity
 
 __all__ = ["Credential", "Credentials"]
 
-TOKEN_FILE_S: Final = 60.0
-"""A token file is read again when what is known of it is this old; kubelets replace it long before it expires."""
-PLUGIN_S: Final = 60.0
-"""How long a plugin may take."""
+logger = logging.getLogger(__name__)
+
+FILES_S: Final = 60.0
+"""Files are read again when what is known of them is this old; kubelets replace tokens long before they expire."""
 EARLY_S: Final = 10.0
-"""A token is asked for anew this long before it expires."""
+"""A plugin is asked anew this long before what it printed expires."""
+FAILED_S: Final = 5.0
+"""So long after a failure nothing is tried again: many calls wait for one credential, and plugins are slow."""
 
 
 class Credential(NamedTuple):
@@ -36,112 +34,95 @@ class Credential(NamedTuple):
     key: bytes = b""
 
 
-class _Status(Struct, frozen=True, rename="camel"):
-    token: str = ""
-    client_certificate_data: str = ""
-    client_key_data: str = ""
-    expiration_timestamp: datetime | None = None
-
-
-class _ExecCredential(Struct, frozen=True, rename="camel"):
-    kind: str
-    api_version: str
-    status: _Status | None = None
-
-
 class Credentials:
     """The credential to use now. `refresh` is called when the server did not accept it."""
 
     def __init__(self, access: Access, clock: Clock) -> None:
         self._access, self._identity, self._clock = access, access.identity, clock
-        self._kept = _fixed(access.identity)
-        self._until_s: float | None = None if self._kept is not None else 0.0
+        self._kept: Credential | None = None
+        self._until_s: float | None = 0.0
+        """When what is kept is to be read again; None for never."""
+        self._failure = ""
+        self._failed_until_s = 0.0
         self._lock = anyio.Lock()
 
     async def current(self) -> Credential:
         """What to send with the next request. Raises ClusterError."""
-        if self._kept is not None and (self._until_s is None or self._clock.now() < self._until_s):
-            return self._kept
+        if (kept := self._good()) is not None:
+            return kept
         async with self._lock:
-            if self._kept is not None and (self._until_s is None or self._clock.now() < self._until_s):
-                return self._kept  # somebody else was faster
-            self._kept = await self._read()
+            if (kept := self._good()) is not None:
+                return kept  # somebody else was faster
+            if self._clock.now() < self._failed_until_s:
+                raise ClusterError(self._failure)
+            try:
+                self._kept = await self._read()
+            except ClusterError as error:
+                self._failure, self._failed_until_s = str(error), self._clock.now() + FAILED_S
+                raise
             return self._kept
 
     def refresh(self, refused: Credential) -> bool:
         """The server said 401 to this credential; whether there may be another one."""
-        if self._identity.token_file is None and self._identity.plugin is None:
+        if not self._identity.changes:
             return False
         if self._kept is refused:
             self._until_s = 0.0
         return True
 
+    def _good(self) -> Credential | None:
+        """What is kept, while it need not be read again."""
+        return self._kept if self._until_s is None or self._clock.now() < self._until_s else None
+
     async def _read(self) -> Credential:
-        path, now = self._identity.token_file, self._clock.now()
-        if path is not None:
-            try:
-                token = (await anyio.Path(path).read_text(encoding="ascii")).strip()
-            except (OSError, UnicodeError) as error:
-                raise ClusterError(f"{path}: the token cannot be read: {error}") from error
-            self._until_s = now + TOKEN_FILE_S
-            return Credential(f"Bearer {token}", self._identity.certificate, self._identity.key)
-        assert self._identity.plugin is not None
-        status = await _run(self._identity.plugin, self._access)
-        expires = status.expiration_timestamp
-        self._until_s = None if expires is None else expires.timestamp() - EARLY_S
-        certificate, key = status.client_certificate_data.encode(), status.client_key_data.encode()
-        return Credential(f"Bearer {status.token}" if status.token else None, certificate, key)
+        identity, now = self._identity, self._clock.now()
+        if identity.runs_plugin:
+            assert identity.plugin is not None
+            status = await run_plugin(identity.plugin, _cluster_info(self._access))
+            expires = status.expiration_timestamp
+            self._until_s = None if expires is None else expires.timestamp() - EARLY_S
+            header = f"Bearer {status.token}" if status.token else None
+            printed = status.client_certificate_data.encode(), status.client_key_data.encode()
+            # The kubeconfig's own certificate goes before a plugin's, as in kubectl.
+            return Credential(header, *((identity.certificate, identity.key) if identity.certificate else printed))
+        try:
+            credential = await _from_files(identity)
+        except (OSError, UnicodeError) as error:
+            if self._kept is None:
+                raise ClusterError(f"{self._access.source}: credentials cannot be read: {error}") from error
+            # What we have may be good still; the next try is soon.
+            logger.warning("credentials cannot be read again, the last ones are used on: %s", error)
+            self._until_s = now + FAILED_S
+            return self._kept
+        self._until_s = now + FILES_S if identity.changes else None
+        return credential
 
 
-def _fixed(identity: Identity) -> Credential | None:
-    """The credential of an identity that never changes; None for the others."""
-    if identity.token_file is not None or (identity.plugin is not None and not identity.token):
-        return None
+async def _from_files(identity: Identity) -> Credential:
+    """What an identity without a plugin sends. Raises OSError, UnicodeError."""
     header: str | None = None
-    if identity.token:
+    if identity.token_file is not None:
+        header = f"Bearer {(await anyio.Path(identity.token_file).read_text(encoding='ascii')).strip()}"
+    elif identity.token:
         header = f"Bearer {identity.token}"
     elif identity.username:
         header = "Basic " + base64.b64encode(f"{identity.username}:{identity.password}".encode()).decode()
-    return Credential(header, identity.certificate, identity.key)
+    certificate, key = identity.certificate, identity.key
+    if identity.certificate_file is not None:
+        certificate = await anyio.Path(identity.certificate_file).read_bytes()
+    if identity.key_file is not None:
+        key = await anyio.Path(identity.key_file).read_bytes()
+    return Credential(header, certificate, key)
 
 
-async def _run(plugin: ExecPlugin, access: Access) -> _Status:
-    """Run a plugin. Raises ClusterError."""
-    info: dict[str, Any] = {
-        "apiVersion": plugin.api_version,
-        "kind": "ExecCredential",
-        "spec": {"interactive": False},
+def _cluster_info(access: Access) -> dict[str, object]:
+    """What a plugin may be told of the cluster (ExecCredential's spec.cluster)."""
+    info: dict[str, object] = {
+        "server": access.server,
+        "tls-server-name": access.server_name,
+        "insecure-skip-tls-verify": access.insecure,
+        "certificate-authority-data": base64.b64encode(access.authority).decode(),
+        "proxy-url": access.proxy,
+        "config": access.plugin_config,
     }
-    if plugin.provide_cluster_info:
-        cluster: dict[str, Any] = {"server": access.server, "insecure-skip-tls-verify": access.insecure}
-        if access.authority:
-            cluster["certificate-authority-data"] = base64.b64encode(access.authority).decode()
-        info["spec"]["cluster"] = cluster
-    environ = {**os.environ, "KUBERNETES_EXEC_INFO": json.dumps(info)}
-    environ |= {each["name"]: each["value"] for each in plugin.env or () if "name" in each and "value" in each}
-    words = [plugin.command, *(plugin.args or ())]
-    name = f"credential plugin {plugin.command}"
-    if plugin.interactive_mode == "Always":
-        raise ClusterError(f"{name}: it wants a terminal (interactiveMode: Always), which a controller has not")
-    try:
-        with anyio.fail_after(PLUGIN_S):
-            done = await anyio.run_process(
-                words, env=environ, check=False, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
-            )
-    except FileNotFoundError as error:
-        hint = f"; {' '.join(plugin.install_hint.split())}" if plugin.install_hint else "; install it"
-        raise ClusterError(f"{name}: not found{hint}") from error
-    except TimeoutError as error:
-        raise ClusterError(f"{name}: no answer within {PLUGIN_S:g} s") from error
-    except OSError as error:
-        raise ClusterError(f"{name}: {error.strerror}") from error
-    if done.returncode:
-        said = " ".join(done.stderr.decode(errors="replace").split())
-        raise ClusterError(f"{name}: exit code {done.returncode}: {said}")
-    try:
-        answer = msgspec.json.decode(done.stdout, type=_ExecCredential)
-    except msgspec.DecodeError as error:
-        raise ClusterError(f"{name}: what it printed is no ExecCredential: {error}") from error
-    if answer.kind != "ExecCredential" or answer.status is None:
-        raise ClusterError(f"{name}: what it printed is no ExecCredential with a status")
-    return answer.status
+    return {name: value for name, value in info.items() if value}

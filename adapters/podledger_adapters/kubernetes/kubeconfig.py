@@ -1,68 +1,85 @@
 """Where the API server is and who we are: kubeconfig files, as kubectl reads them, or a pod's own service account.
 
-Files are only read here. How tokens are kept fresh is `credentials.py`, how connections are secured is `tls.py`.
+Files are only read here. How credentials are kept fresh is `credentials.py`, how connections are secured is `tls.py`,
+which proxy leads there is `proxy.py`.
 """
 
 import base64
 import binascii
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Struct, field
 
 from podledger.errors import ClusterError, InputError
+from podledger_adapters.kubernetes.exec_plugin import ExecPlugin
 from podledger_adapters.manifest.yaml_text import read_documents
 
-__all__ = ["Access", "ExecPlugin", "Identity", "load_access"]
+__all__ = ["Access", "Identity", "load_access"]
 
 DEFAULT_PATH: Final = Path("~/.kube/config")
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+EXEC_EXTENSION: Final = "client.authentication.k8s.io/exec"
+HEADER_SAFE: Final = "!#$&'*+^`|"
+"""What a header's name may have beside letters, digits, "-", "." and "_" (RFC 7230); "%" marks what is quoted."""
 
 T = TypeVar("T")
 
 
-class ExecPlugin(Struct, frozen=True, rename="camel"):
-    """A command that prints credentials (client.authentication.k8s.io)."""
-
-    command: str
-    api_version: str = "client.authentication.k8s.io/v1"
-    args: tuple[str, ...] | None = None
-    env: tuple[dict[str, str], ...] | None = None
-    install_hint: str | None = None
-    interactive_mode: str | None = None
-    provide_cluster_info: bool = False
-
-
 class Identity(Struct, frozen=True):
-    """Who we are. `token_file` is read again, for its token is replaced while we run."""
+    """Who we are. Files are read again, for what is in them is replaced while we run.
+
+    `impersonate` are the headers that ask the server to take us for somebody else.
+    """
 
     token: str = ""
     token_file: Path | None = None
     username: str = ""
     password: str = ""
     certificate: bytes = b""
+    certificate_file: Path | None = None
     key: bytes = b""
+    key_file: Path | None = None
     plugin: ExecPlugin | None = None
-    impersonate: Mapping[str, str] = {}
+    impersonate: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def runs_plugin(self) -> bool:
+        """Whether a plugin is asked: whatever else there is goes before it, as in kubectl."""
+        return self.plugin is not None and not (self.token or self.token_file or self.username)
+
+    @property
+    def changes(self) -> bool:
+        """Whether there may be another credential later."""
+        return self.runs_plugin or any((self.token_file, self.certificate_file, self.key_file))
 
 
 class Access(Struct, frozen=True):
     """Everything that is needed to talk to an API server. `source` says in messages where it comes from.
 
-    `authority` is the PEM of the certificates to trust, b"" for those of the system; `namespace` is the context's.
+    `authority` is the PEM of the certificates to trust, b"" for those of the system, `authority_file` the file it is
+    from; `namespace` is the context's; `plugin_config` is what the cluster has for a credential plugin.
     """
 
     server: str
     source: str
     authority: bytes = b""
+    authority_file: Path | None = None
     insecure: bool = False
     server_name: str = ""
     proxy: str = ""
     namespace: str = "default"
     identity: Identity = Identity()
+    plugin_config: object = None
+
+
+class _Extension(Struct, frozen=True):
+    name: str = ""
+    extension: object = None
 
 
 class _Cluster(Struct, frozen=True, rename="kebab"):
@@ -72,6 +89,7 @@ class _Cluster(Struct, frozen=True, rename="kebab"):
     insecure_skip_tls_verify: bool = False
     tls_server_name: str = ""
     proxy_url: str = ""
+    extensions: tuple[_Extension, ...] | None = None
 
 
 class _User(Struct, frozen=True, rename="kebab"):
@@ -87,6 +105,8 @@ class _User(Struct, frozen=True, rename="kebab"):
     auth_provider: dict[str, Any] | None = None
     as_: str = field(default="", name="as")
     as_uid: str = ""
+    as_groups: tuple[str, ...] | None = None
+    as_user_extra: dict[str, tuple[str, ...]] | None = None
 
 
 class _Context(Struct, frozen=True, rename="kebab"):
@@ -120,8 +140,8 @@ def load_access(
     listed = [Path(each) for each in environ.get("KUBECONFIG", "").split(os.pathsep) if each]
     if listed:
         return _from_files(listed, context, required=False)
-    default = DEFAULT_PATH.expanduser()
-    if default.exists():
+    default = Path(os.path.expanduser(DEFAULT_PATH))  # noqa: PTH111 (Path's own raises where there is no home)
+    if _exists(default):
         return _from_files([default], context, required=True)
     if "KUBERNETES_SERVICE_HOST" in environ and context is None:
         return _in_cluster(environ, service_account)
@@ -133,14 +153,15 @@ def _in_cluster(environ: Mapping[str, str], place: Path) -> Access:
     host, port = environ["KUBERNETES_SERVICE_HOST"], environ.get("KUBERNETES_SERVICE_PORT", "443")
     host = f"[{host}]" if ":" in host else host
     token = place / "token"
-    if not token.exists():
+    if not _exists(token):
         raise ClusterError(f"{token}: not there; give the pod a service account (automountServiceAccountToken: true)")
     namespace = place / "namespace"
     return Access(
         server=f"https://{host}:{port}",
         source="the pod's service account",
         authority=_read(place / "ca.crt"),
-        namespace=_read(namespace).decode().strip() if namespace.exists() else "default",
+        authority_file=place / "ca.crt",
+        namespace=_read(namespace).decode().strip() if _exists(namespace) else "default",
         identity=Identity(token_file=token),
     )
 
@@ -149,7 +170,7 @@ def _in_cluster(environ: Mapping[str, str], place: Path) -> Access:
 
 
 def _from_files(paths: Sequence[Path], context: str | None, *, required: bool) -> Access:
-    found = [path for path in paths if path.exists()]
+    found = [path.absolute() for path in paths if _exists(path)]
     names = os.pathsep.join(map(str, paths))
     if not found:
         where = "" if required else "KUBECONFIG="
@@ -203,34 +224,50 @@ def _chosen(config: _Config, context: str | None, names: str) -> Access:
         user_body, user_path = config.users[chosen.user]
         user = _convert(user_body, _User, user_path, f"user {chosen.user}")
         identity = _identity(user, user_path, chosen.user)
-    if not cluster.server.startswith(("https://", "http://")):
-        why = f"cluster {chosen.cluster}: server: {cluster.server!r} is no https:// or http:// address"
-        raise ClusterError(f"{cluster_path}: {why}")
+    _check_cluster(cluster, cluster_path, chosen.cluster)
+    authority, authority_file = _data_or_file(
+        cluster.certificate_authority_data, cluster.certificate_authority, cluster_path, "certificate-authority"
+    )
     return Access(
         server=cluster.server.rstrip("/"),
         source=f"context {name} of {names}",
-        authority=_data_or_file(
-            cluster.certificate_authority_data, cluster.certificate_authority, cluster_path, "certificate-authority"
-        ),
+        authority=authority,
+        authority_file=authority_file,
         insecure=cluster.insecure_skip_tls_verify,
         server_name=cluster.tls_server_name,
         proxy=cluster.proxy_url,
         namespace=chosen.namespace or "default",
         identity=identity,
+        plugin_config=next((each.extension for each in cluster.extensions or () if each.name == EXEC_EXTENSION), None),
     )
 
 
+def _check_cluster(cluster: _Cluster, path: Path, name: str) -> None:
+    """Raises ClusterError for an address that is none, and where it is not clear whom to trust."""
+    why = ""
+    try:
+        parts = urlsplit(cluster.server)
+        if parts.scheme not in ("https", "http") or not parts.hostname or (parts.port or 1) < 0:
+            why = f"server: {cluster.server!r} is no https:// or http:// address"
+    except ValueError as error:
+        why = f"server: {cluster.server!r}: {error}"
+    if cluster.insecure_skip_tls_verify and (cluster.certificate_authority or cluster.certificate_authority_data):
+        why = "insecure-skip-tls-verify and a certificate-authority exclude one another; take one of them out"
+    if why:
+        raise ClusterError(f"{path}: cluster {name}: {why}")
+
+
 def _identity(user: _User, path: Path, name: str) -> Identity:
-    if user.auth_provider is not None:
-        why = "auth-provider was removed in Kubernetes 1.26; use an exec plugin"
+    if why := _contradiction(user):
         raise ClusterError(f"{path}: user {name}: {why}")
-    certificate = _data_or_file(user.client_certificate_data, user.client_certificate, path, "client-certificate")
-    key = _data_or_file(user.client_key_data, user.client_key, path, "client-key")
+    certificate, certificate_file = _data_or_file(
+        user.client_certificate_data, user.client_certificate, path, "client-certificate"
+    )
+    key, key_file = _data_or_file(user.client_key_data, user.client_key, path, "client-key")
     if bool(certificate) != bool(key):
         raise ClusterError(f"{path}: user {name}: a client certificate needs its key, and the reverse")
-    impersonate = {"Impersonate-User": user.as_, "Impersonate-Uid": user.as_uid}
     plugin = user.exec
-    if plugin is not None and "/" in plugin.command and not Path(plugin.command).is_absolute():
+    if plugin is not None and "/" in plugin.command:
         plugin = msgspec.structs.replace(plugin, command=str(path.parent / plugin.command))
     return Identity(
         # A token file wins over a token, as in kubectl: the token may be an older copy of it.
@@ -239,20 +276,57 @@ def _identity(user: _User, path: Path, name: str) -> Identity:
         username=user.username,
         password=user.password,
         certificate=certificate,
+        certificate_file=certificate_file,
         key=key,
+        key_file=key_file,
         plugin=plugin,
-        impersonate={header: value for header, value in impersonate.items() if value},
+        impersonate=tuple(_impersonation(user)),
     )
 
 
-def _data_or_file(data: str, file: str, path: Path, name: str) -> bytes:
-    """A certificate or key: given in base64, or by a path that starts from the kubeconfig's folder."""
+def _contradiction(user: _User) -> str:
+    """Why a user cannot be, "" where it can."""
+    if user.auth_provider is not None:
+        return "auth-provider is not supported, as those of clouds were removed in Kubernetes 1.26; use an exec plugin"
+    if user.username and (user.token or user.token_file):
+        return "a token and a username: only one can be sent"
+    if not user.as_ and (user.as_uid or user.as_groups or user.as_user_extra):
+        return "as-uid, as-groups and as-user-extra need as: whom to impersonate"
+    return ""
+
+
+def _impersonation(user: _User) -> Iterator[tuple[str, str]]:
+    """The headers that ask for it."""
+    if user.as_:
+        yield "Impersonate-User", user.as_
+    if user.as_uid:
+        yield "Impersonate-Uid", user.as_uid
+    for group in user.as_groups or ():
+        yield "Impersonate-Group", group
+    for name, values in (user.as_user_extra or {}).items():
+        for value in values:
+            yield f"Impersonate-Extra-{quote(name, safe=HEADER_SAFE)}", value
+
+
+def _data_or_file(data: str, file: str, path: Path, name: str) -> tuple[bytes, Path | None]:
+    """A certificate or key: given in base64, or by a path that starts from the kubeconfig's folder, and that path."""
     if data:
         try:
-            return base64.b64decode(data, validate=True)
+            return base64.b64decode("".join(data.split()), validate=True), None
         except (binascii.Error, ValueError) as error:
             raise ClusterError(f"{path}: {name}-data: not base64") from error
-    return _read(path.parent / file) if file else b""
+    return (_read(path.parent / file), path.parent / file) if file else (b"", None)
+
+
+def _exists(path: Path) -> bool:
+    """Raises ClusterError where that cannot be told."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ClusterError(f"{path}: cannot be read: {error.strerror}") from error
+    return True
 
 
 def _read(path: Path) -> bytes:

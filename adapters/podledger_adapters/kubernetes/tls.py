@@ -11,11 +11,19 @@ __all__ = ["tls_context"]
 
 
 def tls_context(access: Access, certificate: bytes, key: bytes) -> ssl.SSLContext:
-    """The context for an API server; `certificate` and `key` are PEM, b"" for none. Raises ClusterError."""
+    """The context for an API server; `certificate` and `key` are PEM, b"" for none. Raises ClusterError.
+
+    The authority's file is read again each time, for authorities are replaced too.
+    """
     try:
-        context = ssl.create_default_context(cadata=access.authority.decode("ascii") if access.authority else None)
-    except (ssl.SSLError, UnicodeError, ValueError) as error:
-        raise ClusterError(f"{access.source}: certificate-authority: no PEM certificate in it ({error})") from error
+        authority = access.authority if access.authority_file is None else access.authority_file.read_bytes()
+        # Outside its certificates a PEM file may say what it likes; OpenSSL takes ASCII only.
+        context = ssl.create_default_context(cadata=authority.decode("ascii", errors="ignore") or None)
+    except OSError as error:  # ssl.SSLError is one
+        why = error.strerror if not isinstance(error, ssl.SSLError) else f"no PEM certificate in it ({error})"
+        raise ClusterError(f"{access.source}: certificate-authority: {why}") from error
+    # On by default from Python 3.13: it refuses authorities without identifiers, which many clusters have.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if access.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -26,8 +34,9 @@ def tls_context(access: Access, certificate: bytes, key: bytes) -> ssl.SSLContex
             pair.touch(mode=0o600)
             pair.write_bytes(certificate.rstrip() + b"\n" + key)
             try:
-                context.load_cert_chain(pair)
-            except (ssl.SSLError, OSError) as error:
-                why = "client-certificate and client-key do not belong together, or are no PEM"
+                # Without a password OpenSSL would ask for it on the terminal.
+                context.load_cert_chain(pair, password="")
+            except OSError as error:
+                why = "client-certificate and client-key do not belong together, are encrypted, or are no PEM"
                 raise ClusterError(f"{access.source}: {why} ({error})") from error
     return context

@@ -6,13 +6,14 @@ are most of their bytes, are never made into objects. Lines are split here too, 
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct, field
 
 from podledger.api.cronjob import CronJob
 from podledger.api.job import Job
+from podledger.api.json_value import is_array, is_object
 from podledger.api.meta import ObjectMeta, OwnerReference
 from podledger.api.pod import Pod, PodSpec, PodStatus
 from podledger.ports import Kind
@@ -36,6 +37,29 @@ __all__ = [
 MAX_LINE: Final = 32 * 1024 * 1024
 """Bytes of one line of a watch; API servers store objects of at most 1.5 MB."""
 INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
+
+
+T = TypeVar("T")
+
+
+def _read(decoder: msgspec.json.Decoder[T], body: bytes | Raw) -> T:
+    """Decode, where need be without nulls. Raises msgspec.DecodeError.
+
+    To Go a list that is null is an empty one, and a server writes it so where the field is not optional: a
+    podFailurePolicy without rules comes back as `{"rules": null}`.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError:
+        return decoder.decode(msgspec.json.encode(_without_nulls(msgspec.json.decode(body))))
+
+
+def _without_nulls(value: object) -> object:
+    if is_object(value):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    if is_array(value):
+        return [_without_nulls(item) for item in value]
+    return value
 
 
 # ---- answers ------------------------------------------------------------------------------------------------------
@@ -97,12 +121,12 @@ _pod = msgspec.json.Decoder(_WholePod)
 
 def decode_job(body: bytes | Raw) -> Job:
     """A Job. Raises msgspec.DecodeError."""
-    return _job.decode(body)
+    return _read(_job, body)
 
 
 def decode_pod(body: bytes) -> Pod:
     """A pod with everything it has. Raises msgspec.DecodeError."""
-    whole = _pod.decode(body)
+    whole = _read(_pod, body)
     base = whole.spec
     hostname, node_name = base.pop("hostname", None) or "", base.pop("nodeName", None) or ""
     return Pod(
@@ -152,10 +176,10 @@ _PLAIN: Final = {policy: {"restartPolicy": policy} for policy in ("Always", "Nev
 def decode_seen(kind: Kind, body: bytes | Raw) -> Job | Pod | CronJob:
     """An object as a list or watch shows it; of a pod's spec only what rules look at. Raises msgspec.DecodeError."""
     if kind == "Job":
-        return _job.decode(body)
+        return _read(_job, body)
     if kind == "CronJob":
-        return _cronjob.decode(body)
-    seen = _seen.decode(body)
+        return _read(_cronjob, body)
+    seen = _read(_seen, body)
     meta, spec = seen.metadata, seen.spec
     base: dict[str, Any] = _PLAIN.get(spec.restart_policy) or {"restartPolicy": spec.restart_policy}
     if spec.init_containers:

@@ -13,6 +13,7 @@ import secrets
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,7 +25,7 @@ from podledger.background import Background
 from podledger.clock import RealClock
 from podledger.cron.state import CronState
 from podledger.cron_sync import CronSyncer
-from podledger.errors import ClusterError, ControllerStopped
+from podledger.errors import ControllerStopped
 from podledger.event import Event
 from podledger.job.limits import Limits
 from podledger.job.names import JOB_CONTROLLER, PODLEDGER_CONTROLLER
@@ -35,10 +36,9 @@ from podledger.reflector import Reflector
 from podledger.schedule import Schedule
 from podledger.sync import Syncer
 from podledger.waiting import Waiters, wait_at_most
+from podledger.watching import Watch, keep_watching
 
 __all__ = ["Controller", "ControllerOptions"]
-
-Watch = Callable[[], AbstractAsyncContextManager[AsyncIterator[Sequence[Change]]]]
 
 
 class ControllerOptions(Struct, frozen=True):
@@ -228,33 +228,37 @@ class Controller:
     # ---- the loop ---------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        journal, reflector = self._journal, self._reflector
+        journal, reflector, cluster = self._journal, self._reflector, self._cluster
         assert journal is not None
         assert reflector is not None
+        watches: list[Watch] = [cluster.watch]
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(journal.watch)
-            tasks.start_soon(self._observe, self._cluster.watch, journal, reflector)
             if self._options.cronjobs:
-                tasks.start_soon(self._run_cronjobs, journal, reflector)
-            await self._listed.wait()
-            for uid in journal.projection.states:  # what a restart interrupted is taken up again
-                self._schedule.touch(uid, at_once=True)
-            syncer = Syncer(self._cluster, journal, reflector, self._clock, self._options.limits)
+                assert isinstance(cluster, CronCluster)  # seen to when it was made
+                watches.append(cluster.watch_cronjobs)
+                cron_syncer = CronSyncer(cluster, journal, reflector, self._clock)
+                for _ in range(self._options.concurrent_syncs):
+                    tasks.start_soon(self._work_cronjobs, journal, cron_syncer)
+            syncer = Syncer(cluster, journal, reflector, self._clock, self._options.limits)
             for _ in range(self._options.concurrent_syncs):
                 tasks.start_soon(self._work, journal, syncer)
+            await keep_watching(watches, partial(self._observe, journal, reflector))
 
-    async def _run_cronjobs(self, journal: Journal, reflector: Reflector) -> None:
-        """The part of the loop that is for CronJobs alone: their watch, and workers of their own."""
-        cluster = self._cluster
-        assert isinstance(cluster, CronCluster)  # seen to when it was made
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._observe, cluster.watch_cronjobs, journal, reflector)
-            await self._listed.wait()
-            for state in journal.projection.crons:
-                self._cron_schedule.touch(state.uid, at_once=True)
-            syncer = CronSyncer(cluster, journal, self._clock)
-            for _ in range(self._options.concurrent_syncs):
-                tasks.start_soon(self._work_cronjobs, journal, syncer)
+    async def _observe(self, journal: Journal, reflector: Reflector, changes: Sequence[Change]) -> bool:
+        """Take changes of the cluster in; whether its watches may go on."""
+        goes_on = reflector.observe(changes, self._clock.now())
+        journal.flush()
+        if not reflector.synced:
+            return goes_on  # nothing is decided yet: what was touched comes with all the rest
+        touched = reflector.take_touched()
+        for uid, at_once in touched.items():
+            self._schedule.touch(uid, at_once=at_once)
+        for uid in reflector.take_touched_crons():
+            self._cron_schedule.touch(uid, at_once=True)
+        self._look_again(journal, touched)
+        self._listed.set()
+        return goes_on
 
     async def _work_cronjobs(self, journal: Journal, syncer: CronSyncer) -> None:
         """Sync what CronJobs are due, again and again."""
@@ -263,22 +267,6 @@ class Controller:
             for result in await syncer.sync(uids):
                 self._cron_schedule.finish(result)
             await self._snapshot_if_due(journal)
-
-    async def _observe(self, watch: Watch, journal: Journal, reflector: Reflector) -> None:
-        """Take the cluster's changes in, batch by batch."""
-        async with watch() as batches:
-            async for changes in batches:
-                reflector.observe(changes, self._clock.now())
-                journal.flush()
-                touched = reflector.take_touched()
-                for uid, at_once in touched.items():
-                    self._schedule.touch(uid, at_once=at_once)
-                for uid in reflector.take_touched_crons():
-                    self._cron_schedule.touch(uid, at_once=True)
-                self._look_again(journal, touched)
-                if reflector.synced:
-                    self._listed.set()
-        raise ClusterError("the cluster's watch ended, which it never should")
 
     async def _work(self, journal: Journal, syncer: Syncer) -> None:
         """Sync what is due, again and again."""

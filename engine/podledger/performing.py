@@ -5,15 +5,19 @@ webhook costs few calls, as upstream. Batches of different Jobs go together.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from podledger.job.command import Command, CreatePod
 from podledger.job.outcome import Created, Outcome, Skipped, Unknown
 from podledger.ports import Cluster
 
-__all__ = ["perform_all"]
+__all__ = ["lost_as_unknown", "perform_all"]
 
 logger = logging.getLogger(__name__)
+
+AnyCommand = TypeVar("AnyCommand")
+AnyOutcome = TypeVar("AnyOutcome")
 
 
 async def perform_all(cluster: Cluster, commands: Sequence[Command]) -> list[Outcome]:
@@ -26,13 +30,14 @@ async def perform_all(cluster: Cluster, commands: Sequence[Command]) -> list[Out
         else:
             first.append(at)
     if not queues:
-        return list(await _perform(cluster, commands))
+        return list(await lost_as_unknown(cluster.perform, commands))
     outcomes: list[Outcome] = [Skipped()] * len(commands)
     size = 1
     while queues or first:
         wave = first + [at for queue in queues.values() for at in queue[:size]]
         first = []
-        for at, outcome in zip(wave, await _perform(cluster, [commands[at] for at in wave]), strict=True):
+        calls = [commands[at] for at in wave]
+        for at, outcome in zip(wave, await lost_as_unknown(cluster.perform, calls), strict=True):
             outcomes[at] = outcome
         queues = {
             job: queue[size:]
@@ -43,9 +48,12 @@ async def perform_all(cluster: Cluster, commands: Sequence[Command]) -> list[Out
     return outcomes
 
 
-async def _perform(cluster: Cluster, commands: Sequence[Command]) -> Sequence[Outcome]:
+async def lost_as_unknown(
+    perform: Callable[[Sequence[AnyCommand]], Awaitable[Sequence[AnyOutcome]]], commands: Sequence[AnyCommand]
+) -> Sequence[AnyOutcome | Unknown]:
+    """Make calls; an adapter that raises is taken as a lost answer to each."""
     try:
-        return await cluster.perform(commands)
+        return await perform(commands)
     except Exception as error:
         logger.warning("%d calls to the cluster, their answers lost: %r", len(commands), error)
         return [Unknown(f"{type(error).__name__}: {error}")] * len(commands)

@@ -97,6 +97,10 @@ class PodHomes:
         for pod in list(self._orphans.values()):
             self._free_stray(pod)
 
+    def unsettle(self) -> None:
+        """Jobs and pods are to be listed anew: until then whose Job is not there is not known."""
+        self._settled = False
+
     def drop_unlisted(self, is_gone: Callable[[str, int], bool]) -> None:
         """Forget the pods that a list does not show; `is_gone` says of a uid and a version whether that is so."""
         for state in list(self._projection):

@@ -109,7 +109,9 @@ class Cluster(Protocol):
         """List and watch Jobs and pods, merged into one stream of batches, for ever.
 
         Each kind begins with ListBegan, its objects, ListEnded; a broken watch does so again. The first list of each
-        kind is consistent: what happened while nobody watched has left no version to judge a cached one by. Within a
+        kind is consistent: what happened while nobody watched has left no version to judge a cached one by. To have
+        all listed again, a watch is left and another one entered; the engine does so when a list shows that the
+        cluster was restored from a backup, and decides nothing until the lists have come. Within a
         kind and namespace, changes come in the order of their resourceVersions; states in between may be missing, and
         repeats do no harm. After a list that is not consistent, the changes since then follow. The iterator raises
         ClusterError only when there is no use in trying on, and never ends.

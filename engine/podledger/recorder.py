@@ -8,16 +8,16 @@ for each kind: what happened meanwhile is seen only by its result.
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import anyio
 
 from podledger.clock import RealClock
-from podledger.errors import ClusterError
 from podledger.event import ListGap
 from podledger.journal import Journal, open_journal, put_snapshot
 from podledger.ports import Change, Clock, Cluster, CronCluster, EventLog, Kind
 from podledger.reflector import Reflector
+from podledger.watching import Watch, keep_watching
 
 __all__ = ["Recorder"]
 
@@ -57,32 +57,29 @@ class Recorder:
         if journal.projection.epoch > 1:
             kinds: Sequence[Kind] = ("Job", "Pod", "CronJob") if crons is not None else ("Job", "Pod")
             journal.add([ListGap(kind, self._clock.now(), "recording was interrupted") for kind in kinds])
+        watches: list[Watch] = [self._cluster.watch]
+        if crons is not None:
+            watches.append(crons.watch_cronjobs)
         try:
-            async with anyio.create_task_group() as tasks, self._cluster.watch() as changes:
+            async with anyio.create_task_group() as tasks:
                 tasks.start_soon(journal.watch)
-                if crons is not None:
-                    tasks.start_soon(self._record_crons, crons)
-                await self._record(changes)
+                await keep_watching(watches, self._record)
         finally:
             with anyio.CancelScope(shield=True):
                 await journal.durable()
 
-    async def _record_crons(self, cluster: CronCluster) -> None:
-        async with cluster.watch_cronjobs() as changes:
-            await self._record(changes)
-
-    async def _record(self, changes: AsyncIterator[Sequence[Change]]) -> None:
+    async def _record(self, changes: Sequence[Change]) -> bool:
+        """Write down what changes mean; whether the watches may go on."""
         journal, reflector = self._journal, self._reflector
         assert journal is not None
         assert reflector is not None
-        async for batch in changes:
-            reflector.observe(batch, self._clock.now())
-            reflector.take_touched()
-            reflector.take_touched_crons()
-            journal.flush()
-            if reflector.synced and not self.listed.is_set():
-                self.listed.set()
-            if journal.projection.position - self._snapshot_at >= SNAPSHOT_EVENTS:
-                self._snapshot_at = journal.projection.position
-                await put_snapshot(self._log, self._stream, journal)
-        raise ClusterError("the cluster's watch ended, which it never should")
+        goes_on = reflector.observe(changes, self._clock.now())
+        reflector.take_touched()
+        reflector.take_touched_crons()
+        journal.flush()
+        if reflector.synced:
+            self.listed.set()
+        if journal.projection.position - self._snapshot_at >= SNAPSHOT_EVENTS:
+            self._snapshot_at = journal.projection.position
+            await put_snapshot(self._log, self._stream, journal)
+        return goes_on

@@ -1,9 +1,9 @@
 """From a cluster's changes to events: what is stale, what is gone without a word, and what the rest means.
 
 Plain bookkeeping between the Cluster port and the pure `observe`. Lists are compared with what was known. One that is
-older than that shows that the cluster was restored, if it is consistent (`ClusterRewound`); else a stale replica
-answered, and is waited for until it has caught up. How versions compare is `freshness.py`, whose a pod is
-`pod_homes.py`, whose a Job `cron_homes.py`.
+older than that shows that the cluster was restored, if it is consistent (`ClusterRewound`): then all kinds have to be
+listed anew. Else a stale replica answered, and is waited for until it has caught up. How versions compare is
+`freshness.py`, whose a pod is `pod_homes.py`, whose a Job `cron_homes.py`; who asks for the lists is `watching.py`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from podledger.api.pod import Pod
 from podledger.cron.event import CronEvent
 from podledger.cron_homes import CronHomes
 from podledger.event import ClusterRewound, ListGap
-from podledger.freshness import KINDS, Freshness, version_of
+from podledger.freshness import Freshness, version_of
 from podledger.job.decision import is_managed_by
 from podledger.job.event import JobDeleting, JobEvent, JobGone, JobSet, JobSpecChanged
 from podledger.job.names import JOB_CONTROLLER
@@ -49,8 +49,10 @@ class Reflector:
         self._journal, self._projection, self._controllers = journal, journal.projection, controllers
         self._freshness = Freshness(journal.projection.revision)
         self._listing: dict[Kind, _Listing] = {}
-        self._listed: dict[Kind, bool] = dict.fromkeys(KINDS, False)
-        self._listed["CronJob"] = not cronjobs
+        kinds: Sequence[Kind] = ("Job", "Pod", "CronJob") if cronjobs else ("Job", "Pod")
+        self._listed: dict[Kind, bool] = dict.fromkeys(kinds, False)
+        self.incarnation = 1
+        """Which life of the cluster this is, counted from the start: a restore from a backup begins another."""
         self._foreign: dict[str, None] = {}
         self._touched: dict[str, bool] = {}
         self._homes = PodHomes(
@@ -67,11 +69,18 @@ class Reflector:
 
     @property
     def synced(self) -> bool:
-        """Whether everything has been listed once: before that nothing is decided."""
+        """Whether everything has been listed in this incarnation of the cluster: before that nothing is decided."""
         return all(self._listed.values())
 
+    def is_current(self, incarnation: int) -> bool:
+        """Whether what was begun in an incarnation of the cluster may go on."""
+        return incarnation == self.incarnation and self.synced
+
     def take_touched(self) -> dict[str, bool]:
-        """The Jobs something happened to since the last call: True where the next sync is due at once."""
+        """The Jobs something happened to since the last call: True where the next sync is due at once.
+
+        Once everything has been listed these are all Jobs: what a restart or a restore interrupted is taken up again.
+        """
         touched, self._touched = self._touched, {}
         return touched
 
@@ -91,8 +100,12 @@ class Reflector:
 
     # ---- changes ----------------------------------------------------------------------------------------------------
 
-    def observe(self, changes: Sequence[Change], now: float) -> None:
-        """Turn changes into events, folded and staged in the journal. `now` is wall time."""
+    def observe(self, changes: Sequence[Change], now: float) -> bool:
+        """Turn changes into events, folded and staged in the journal. `now` is wall time.
+
+        False when they show that the cluster was restored: the rest is passed over, and all kinds are to be listed
+        anew, by watches begun from now on.
+        """
         for change in changes:
             match change:
                 case Seen():
@@ -102,11 +115,13 @@ class Reflector:
                 case ListBegan():
                     self._listing[change.kind] = _Listing(self._freshness.list_known(change.kind))
                 case ListEnded():
-                    self._list_ended(change, now)
+                    if not self._list_ended(change, now):
+                        return False
                 case Bookmark():
                     version = version_of(change.resource_version)
                     if not self._is_listing(change.kind, version, now):
                         self._freshness.take_list(change.kind, version)
+        return True
 
     def _seen(self, seen: Job | Pod | CronJob, now: float) -> None:
         meta = seen.metadata
@@ -163,20 +178,31 @@ class Reflector:
 
     # ---- lists ------------------------------------------------------------------------------------------------------
 
-    def _list_ended(self, ended: ListEnded, now: float) -> None:
+    def _list_ended(self, ended: ListEnded, now: float) -> bool:
+        """Take a list in, if it may be; False when it shows that the cluster was restored."""
         listing = self._listing.get(ended.kind)
         if listing is None:
-            return
+            return True
         version = version_of(ended.resource_version)
         known = listing.known if 0 < version < listing.known else 0
         if not ended.consistent:
             listing.behind = known > 0
             if listing.behind:
-                return
+                return True
         elif known := known or self._undone(listing, version):
             self._journal.add([ClusterRewound(ended.kind, str(known), ended.resource_version, now)])
-            self._freshness.rewind()
+            self._rewind()
+            return False
         self._take_list(ended.kind, version, now)
+        return True
+
+    def _rewind(self) -> None:
+        """The cluster was restored: nothing that was listed before stands, of no kind."""
+        self.incarnation += 1
+        self._freshness.rewind()
+        self._listing.clear()
+        self._listed = dict.fromkeys(self._listed, False)
+        self._homes.unsettle()
 
     def _undone(self, listing: _Listing, version: int) -> int:
         """The version we know of an object that a whole list of this version shows in an older state, 0 for none.
@@ -208,7 +234,7 @@ class Reflector:
 
     def _take_list(self, kind: Kind, version: int, now: float) -> None:
         """Take a whole list in: what it shows, then what it no longer shows."""
-        listed = self._listing.pop(kind).objects
+        listed, unlisted = self._listing.pop(kind).objects, not self.synced
         if self._listed[kind]:
             self._journal.add([ListGap(kind, now)])
         self._freshness.take_list(kind, version)
@@ -229,6 +255,9 @@ class Reflector:
         self._listed[kind] = True
         if self.synced:
             self._homes.settle()
+            if unlisted:
+                self._touched |= dict.fromkeys(self._projection.states, True)
+                self._touched_crons |= dict.fromkeys(state.uid for state in self._projection.crons)
 
     def _drop_unlisted_jobs(self, listed: Mapping[str, object], version: int) -> None:
         if self._crons is not None:

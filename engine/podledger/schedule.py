@@ -9,7 +9,7 @@ import anyio
 from podledger.ports import Clock
 from podledger.queue import DueKeys, RunningKeys
 from podledger.retry import Retries
-from podledger.sync import SyncResult
+from podledger.sync_together import SyncResult
 from podledger.waiting import wait_until
 
 __all__ = ["Schedule"]

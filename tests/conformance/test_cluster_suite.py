@@ -86,6 +86,24 @@ class EndlessList(FaultyCluster):
             yield doubled()
 
 
+class Cached(FaultyCluster):
+    """Answers the lists of every watch but the first from its memory."""
+
+    listed: Sequence[Change] = ()
+
+    @asynccontextmanager
+    async def watch(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
+        async def remembered() -> AsyncGenerator[Sequence[Change]]:
+            first = await anext(changes)
+            self.listed = self.listed or first
+            yield self.listed
+            async for batch in changes:
+                yield batch
+
+        async with super().watch() as changes:
+            yield remembered()
+
+
 class Stale(FaultyCluster):
     """Gets Jobs from a cache that never learns."""
 
@@ -113,6 +131,7 @@ def suite_of(kind: type[LocalCluster]) -> ClusterConformance:
         (Disordered, ClusterConformance.test_outcomes_come_one_each_in_the_order_of_the_commands),
         (OtherPod, ClusterConformance.test_a_name_taken_by_another_intent_is_refused),
         (EndlessList, ClusterConformance.test_each_kind_is_listed_between_its_beginning_and_its_end),
+        (Cached, ClusterConformance.test_every_watch_begins_with_consistent_lists_of_what_is_there_by_then),
         (Stale, ClusterConformance.test_a_job_is_got_as_it_is_now),
     ],
 )

@@ -11,7 +11,7 @@ from podledger import Job, MemoryLog, VirtualClock
 from podledger.api.job import JobStatus, LabelSelector
 from podledger.api.meta import ObjectMeta, OwnerReference
 from podledger.api.pod import Pod, PodSpec, PodStatus
-from podledger.event import ClusterRewound, EpochTaken, Event, ListGap, StreamStarted
+from podledger.event import ClusterRewound, EpochTaken, Event, StreamStarted
 from podledger.job import event as ev
 from podledger.job.names import FINALIZER, JOB_CONTROLLER
 from podledger.journal import Journal, open_journal
@@ -185,11 +185,37 @@ async def test_a_list_made_before_our_own_write_is_no_restored_cluster_and_drops
 @pytest.mark.asyncio
 async def test_a_consistent_list_below_what_was_shown_means_the_cluster_was_restored() -> None:
     watching = await synced(Seen(pod("p", 90, "j", phase="Running")))
-    events = watching.see(*listed("Pod", 40, pod("q", 6, "j")))
-    assert events[:2] == [ClusterRewound("Pod", "90", "40", 1.0), ListGap("Pod", 1.0)]
-    assert kinds(events[2:]) == ["PodGone"]
-    assert kinds(watching.see(*listed("Job", 41, job("j", 2)))) == ["ListGap", "JobUpdated"], "rewound once"
+    watching.reflector.take_touched()
+    begun = watching.reflector.incarnation
+    backup = listed("Pod", 40, pod("q", 6, "j"))
+    assert watching.see(*backup) == [ClusterRewound("Pod", "90", "40", 1.0)]
+    assert not watching.reflector.synced, "of no kind does what was seen stand"
+    assert kinds(watching.see(*backup)) == ["PodGone"], "it is told once"
+    assert not watching.reflector.synced
+    assert watching.reflector.take_touched() == {"j": False}
+    assert kinds(watching.see(*listed("Job", 41, job("j", 2)))) == ["JobUpdated"]
+    assert watching.reflector.synced
+    assert not watching.reflector.is_current(begun)
+    assert watching.reflector.take_touched() == {"j": True}, "what was broken off is taken up again"
     assert kinds(watching.see(Seen(pod("q", 42, "j", phase="Running")))) == ["PodStarted"], "and versions count anew"
+
+
+@pytest.mark.asyncio
+async def test_what_comes_behind_the_list_of_a_restored_cluster_is_passed_over_as_are_lists_that_were_begun() -> None:
+    watching = await synced(Seen(pod("p", 90, "j", phase="Running")), ListBegan("Job"), Seen(job("j", 91)))
+    events = watching.see(*listed("Pod", 40), Seen(pod("p", 92, "j", phase="Succeeded")), ListEnded("Job", "95"))
+    assert kinds(events) == ["ClusterRewound"]
+    assert watching.see(ListEnded("Job", "95")) == [], "the rest of a list of before the restore"
+    assert not watching.reflector.synced
+
+
+@pytest.mark.asyncio
+async def test_a_pod_whose_job_the_backup_may_bring_back_is_not_freed_before_the_jobs_are_listed() -> None:
+    watching = await synced(gone("Job", "j", 11), Seen(pod("r", 12, "k")))
+    backup = listed("Pod", 8, pod("x", 5, "k", deleting=True))
+    assert kinds(watching.see(*backup, *backup)) == ["ClusterRewound"]
+    assert "JobMissing" not in kinds(watching.see(*backup))
+    assert kinds(watching.see(*listed("Job", 8, job("k", 3))))[:2] == ["JobSet", "PodCreated"]
 
 
 @pytest.mark.asyncio
@@ -197,21 +223,22 @@ async def test_a_restart_knows_from_the_log_that_the_cluster_was_restored() -> N
     watching = await synced(Seen(pod("r", 90, "j")))
     again = await Watching.begin(log=watching.log)
     again.seen = watching.seen
-    assert kinds(again.see(*listed("Job", 40, job("j", 3)), *listed("Pod", 40, pod("p", 5, "j")))) == [
-        "ClusterRewound", "JobUpdated", "PodGone", "PodGone",
-    ]  # fmt: skip
+    lists = [*listed("Job", 40, job("j", 3)), *listed("Pod", 40, pod("p", 5, "j"))]
+    assert kinds(again.see(*lists)) == ["ClusterRewound"]
+    assert kinds(again.see(*lists)) == ["JobUpdated", "PodGone", "PodGone"]
 
 
 @pytest.mark.asyncio
 async def test_a_list_that_shows_what_was_undone_means_so_too_whatever_its_version() -> None:
     watching = await synced(Seen(job("j", 20)))
-    events = watching.see(*listed("Job", 1000, job("j", 3, suspend=True)))
-    assert events[0] == ClusterRewound("Job", "20", "1000", 1.0)
-    assert kinds(events[1:]) == ["ListGap", "JobSpecChanged"], "though the generation is the same"
+    backup = listed("Job", 1000, job("j", 3, suspend=True))
+    assert watching.see(*backup) == [ClusterRewound("Job", "20", "1000", 1.0)]
+    assert kinds(watching.see(*backup)) == ["JobSpecChanged"], "though the generation is the same"
+    pods = [pod("p", 15, "j"), pod("q", 6, "j")]
+    watching.see(*listed("Pod", 1001, *pods))
     watching.reflector.wrote_pod("default", "p", "1020")
-    assert kinds(watching.see(*listed("Pod", 1019, pod("p", 15, "j"), pod("q", 6, "j")))) == ["ListGap"]
-    events = watching.see(*listed("Pod", 1021, pod("p", 15, "j"), pod("q", 6, "j")))
-    assert events[0] == ClusterRewound("Pod", "1020", "1021", 1.0)
+    assert kinds(watching.see(*listed("Pod", 1019, *pods))) == ["ListGap"]
+    assert watching.see(*listed("Pod", 1021, *pods)) == [ClusterRewound("Pod", "1020", "1021", 1.0)]
 
 
 @pytest.mark.asyncio
@@ -224,8 +251,9 @@ async def test_a_cached_list_tells_nothing_of_a_restore() -> None:
 async def test_a_deleted_job_that_a_backup_brings_back_lives_again() -> None:
     watching = await synced(gone("Job", "j", 11))
     assert watching.journal.projection.states["j"].gone
-    rewound = watching.see(*listed("Job", 5, job("j", 3)))
-    assert kinds(rewound) == ["ClusterRewound", "ListGap", "JobSet"]
+    backup = listed("Job", 5, job("j", 3))
+    assert kinds(watching.see(*backup)) == ["ClusterRewound"]
+    assert kinds(watching.see(*backup)) == ["JobSet"]
     assert not watching.journal.projection.states["j"].gone
 
 

@@ -8,7 +8,7 @@ from tests.unit.controller_world import turns
 
 from podledger import VirtualClock
 from podledger.schedule import Schedule
-from podledger.sync import SyncResult
+from podledger.sync_together import SyncResult
 
 
 class Workers:

@@ -8,9 +8,10 @@ from tests.unit.controller_world import Wrapped, events_of, make_job
 
 from podledger import Controller, Job, JobKey, MemoryLog, VirtualClock
 from podledger.api.meta import ObjectMeta
+from podledger.api.pod import Pod
 from podledger.errors import ClusterError
 from podledger.job import event as ev
-from podledger.job.command import Command, CreatePod, DeletePod, PublishStatus, ReleasePod
+from podledger.job.command import Command, CreatePod, DeletePod, PublishStatus, RecordEvent, ReleasePod
 from podledger.job.decision import Decision
 from podledger.job.limits import Limits
 from podledger.job.names import JOB_CONTROLLER
@@ -20,7 +21,8 @@ from podledger.journal import Journal, open_journal
 from podledger.log.memory import MemoryLedger
 from podledger.ports import Gone, ListBegan, ListEnded, Seen
 from podledger.reflector import Reflector
-from podledger.sync import Syncer, SyncResult
+from podledger.sync import Syncer
+from podledger.sync_together import SyncResult
 from podledger_adapters.local import LocalCluster
 from podledger_adapters.nodes.behaviour import Workload
 
@@ -115,6 +117,51 @@ async def test_a_spec_that_changes_in_the_middle_ends_the_sync_before_anything_o
     assert published[0].resource_version == "90"
     assert published[0].status.conditions[0].reason == "JobSuspended"
     assert sum(isinstance(call, DeletePod) for call in one.calls) == 3
+
+
+def restore(one: OneJob, *pods: Pod) -> None:
+    """The cluster is restored to what was there at 8, and all of it is listed anew."""
+    jobs = (ListBegan("Job"), Seen(job(version=5)), ListEnded("Job", "8"))
+    one.show(*jobs)
+    one.show(*jobs, ListBegan("Pod"), *map(Seen, pods), ListEnded("Pod", "8"))
+
+
+@pytest.mark.asyncio
+async def test_a_sync_breaks_off_when_the_cluster_is_restored_and_answers_of_before_count_for_nothing() -> None:
+    one = await OneJob.begin(job())
+    one.meanwhile = lambda _: restore(one)
+    (result,) = await one.syncer.sync(["j"])
+    assert [type(call) for call in one.calls] == [CreatePod]
+    assert result.failed, "to be tried again"
+    state = one.journal.projection.states["j"]
+    assert (state.pods, list(state.creating), state.resource_version) == ({}, list(state.unresolved), "5")
+    assert "0 at home" in repr(one.reflector)
+    assert "0 ahead" in repr(one.reflector)
+    assert one.reflector.take_touched() == {"j": True}
+
+
+@pytest.mark.asyncio
+async def test_nothing_is_called_and_nothing_decided_until_all_of_a_restored_cluster_is_listed() -> None:
+    one = await OneJob.begin(job())
+    wait_until_durable = one.journal.durable
+
+    async def restored_meanwhile() -> None:
+        one.journal.durable = wait_until_durable  # type: ignore[method-assign]  # once
+        await wait_until_durable()
+        one.show(ListBegan("Job"), ListEnded("Job", "8"))
+
+    one.journal.durable = restored_meanwhile  # type: ignore[method-assign]  # while the intent becomes durable
+    (result,) = await one.syncer.sync(["j"])
+    assert (result.failed, one.calls) == (True, [])
+    assert not one.reflector.synced
+    assert await one.syncer.sync(["j"]) == [SyncResult("j")]
+    assert one.calls == []
+    position = one.journal.projection.position
+    restore(one)
+    assert one.journal.projection.position > position
+    one.clock.set_wall(one.clock.now() + 60)
+    await one.syncer.sync(["j"])
+    assert [type(call) for call in one.calls] == [CreatePod, RecordEvent, PublishStatus]
 
 
 @pytest.mark.asyncio

@@ -54,6 +54,17 @@ class WatchConformance(ClusterTests):
                 kind: Kind = "Job" if isinstance(seen.object, Job) else "Pod"
                 assert int(seen.object.metadata.resource_version) <= ends[kind]
 
+    async def test_every_watch_begins_with_consistent_lists_of_what_is_there_by_then(self) -> None:
+        async with self.open_cluster() as driver:
+            job = await driver.create_job(sample_job(driver))
+            async with driver.cluster.watch() as changes:
+                await listed_changes(changes)
+            pod = await create_pod(driver, job)
+            async with driver.cluster.watch() as changes:
+                listed = await listed_changes(changes)
+            assert all(end.consistent for end in only(listed, ListEnded))
+            assert {job.metadata.uid, pod.metadata.uid} <= {uid_of(change) for change in listed}
+
     async def test_what_is_made_later_is_seen(self) -> None:
         async with self.open_cluster() as driver, driver.cluster.watch() as changes:
             await listed_changes(changes)

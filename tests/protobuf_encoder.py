@@ -78,7 +78,7 @@ def one(number: int, field: Field, value: Any) -> bytes:
         case "IntOrString":
             return tagged(number, b"\x08\x00\x10" + varint(value) + tagged(3, b""))
         case "FieldsV1":
-            return tagged(number, tagged(1, json.dumps(value).encode()))
+            return tagged(number, tagged(1, json.dumps(value, separators=(",", ":")).encode()))
         case message:
             return tagged(number, encode_message(message, value))
 

@@ -10,6 +10,7 @@ Status body that Kubernetes would send. The other half listens, authenticates, r
                       encode(document, representation, pretty=...) -> bytes
     body              decode_body(kind, api_version, media_type, data) -> Body: JSON, YAML or protobuf, bounded
     field_validation  checked(kind, version, document, mode, duplicates) -> (document, warnings)
+    object_size       stored_size_refusal(stored) -> the refusal of what etcd would not take; message_size
     patch             apply_patch(PatchRequest, old) -> Patched(document, warnings), for the four patch types;
                       managed_fields_of_create, managed_fields_of_update: of the writes that are no apply
     selectors         label_selector(text), field_selector(kind, text) -> predicates over documents

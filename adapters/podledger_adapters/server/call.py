@@ -13,6 +13,7 @@ from podledger.api.field_error import FieldError, go_quote
 from podledger.ports import Clock
 from podledger_adapters.local import LocalCluster
 from podledger_adapters.server.body import check_size
+from podledger_adapters.server.large_work import LargeWork
 from podledger_adapters.server.list_snapshots import ListSnapshots
 from podledger_adapters.server.negotiation import wants_pretty
 from podledger_adapters.server.path import ApiPath
@@ -37,6 +38,7 @@ class ServerState:
         self.clock: Clock = cluster.clock
         self.lists = ListSnapshots(self.clock)
         self.changes = WireChanges()
+        self.large_work = LargeWork(self.clock)
         self.stopping = anyio.Event()
         """Set when the server stops: streams end."""
 

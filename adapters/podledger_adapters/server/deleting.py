@@ -1,6 +1,7 @@
 """Delete one object, or all that are selected. What a deletion does to an object is the store's matter."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct
@@ -106,7 +107,9 @@ def _warnings(kind: type[StoredObject], request: DeleteRequest) -> Sequence[str]
 async def read_delete_request(call: Call) -> DeleteRequest:
     """The DeleteOptions in the body, or, only where there is no body, in the query. Raises ApiError (400, 422)."""
     data = await call.body()
-    return delete_request(_body_options(call, data) if data else _query_options(call))
+    if not data:
+        return delete_request(_query_options(call))
+    return delete_request(await call.state.large_work.run(len(data), partial(_body_options, call, data)))
 
 
 def _body_options(call: Call, data: bytes) -> dict[str, Any]:

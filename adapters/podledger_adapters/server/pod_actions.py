@@ -9,11 +9,9 @@ from podledger.api.field_error import FieldError, not_supported, required
 from podledger.api.pod import Pod, PodCondition
 from podledger_adapters.nodes.pod_status import scheduled
 from podledger_adapters.server.answer import document_answer
-from podledger_adapters.server.body import decode_body
 from podledger_adapters.server.call import Call
+from podledger_adapters.server.decoding import read_document
 from podledger_adapters.server.deleting import delete_request
-from podledger_adapters.server.field_validation import checked
-from podledger_adapters.server.negotiation import media_type
 from podledger_adapters.server.status import invalid as invalid_object
 from podledger_adapters.server.write_options import read_write_options
 from podledger_adapters.store.api_error import not_found
@@ -31,7 +29,7 @@ TERMINAL: Final = ("Succeeded", "Failed")
 async def bind_pod(call: Call) -> Response:
     """POST to pods/NAME/binding: what a scheduler does."""
     options = read_write_options(call, "CreateOptions")
-    binding, warnings = await _read(call, "Binding", "v1")
+    binding, warnings, _ = await read_document(call, "Binding", "v1", options.validation)
     target: dict[str, str] = binding.get("target") or {}
     causes: list[FieldError] = []
     if target.get("kind", "") not in ("", "Node"):
@@ -53,7 +51,7 @@ async def bind_pod(call: Call) -> Response:
 async def evict_pod(call: Call) -> Response:
     """POST to pods/NAME/eviction: a deletion that says why. There are no disruption budgets here to forbid it."""
     options = read_write_options(call, "CreateOptions")
-    eviction, warnings = await _read(call, "Eviction", "policy/v1")
+    eviction, warnings, _ = await read_document(call, "Eviction", "policy/v1", options.validation)
     request = delete_request(eviction.get("deleteOptions") or {})
     with call.store.batch(dry_run=True) as trial:
         # What is refused leaves no condition behind.
@@ -74,10 +72,3 @@ async def evict_pod(call: Call) -> Response:
         batch.delete(Pod, call.key, request.options)
     await batch.durable()
     return document_answer(SUCCESS, code=201, pretty=call.pretty, warnings=warnings)
-
-
-async def _read(call: Call, kind: str, api_version: str) -> tuple[dict[str, Any], list[str]]:
-    options = read_write_options(call, "CreateOptions")
-    body = decode_body(kind, api_version, media_type(call.content_type), await call.body())
-    document, warnings = checked(kind, "v1", body.document, options.validation, body.duplicates)
-    return document, list(warnings)

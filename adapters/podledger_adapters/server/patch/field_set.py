@@ -19,7 +19,7 @@ FieldSet = frozenset[Path]
 NO_FIELDS: Final[FieldSet] = frozenset()
 
 SELF: Final = "."
-ORDER: Final = {"f": 0, "k": 1, "v": 2, "i": 3}
+ORDER: Final = {SELF: 0, "f": 1, "k": 2, "v": 3, "i": 4}
 
 
 def item_step(keys: Mapping[str, object]) -> str:
@@ -35,17 +35,19 @@ def value_step(value: object) -> str:
 def fields_v1(paths: Iterable[Path]) -> dict[str, Any]:
     """The set as a FieldsV1 document, its steps in Kubernetes' order."""
     root: dict[str, Any] = {}
-    members = set(paths)
-    for path in sorted(members, key=lambda path: [_order(step) for step in path]):
+    for path in paths:
         node = root
-        for depth, step in enumerate(path):
-            node = node.setdefault(step, {SELF: {}} if path[: depth + 1] in members else {})
-    return _without_lone_self(root)
+        for step in path:
+            node = node.setdefault(step, {})
+        node[SELF] = {}
+    return _ordered(root)
 
 
-def _without_lone_self(node: dict[str, Any]) -> dict[str, Any]:
-    """`{".": {}}` alone is written `{}`."""
-    return {} if list(node) == [SELF] else {k: v if k == SELF else _without_lone_self(v) for k, v in node.items()}
+def _ordered(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Sorted place by place, which costs less than sorting paths. `{".": {}}` alone is written `{}`."""
+    if len(node) == 1 and SELF in node:
+        return {}
+    return {step: _ordered(node[step]) for step in sorted(node, key=_order)}
 
 
 def _order(step: str) -> tuple[int, str]:

@@ -113,7 +113,7 @@ class _JobSync(OneSync[Command, Outcome]):
             self._journal.add(observe_outcome(state, command, outcome, now_s))
             reflector.created(state, outcome.pod)
             return
-        self._journal.add(observe_outcome(state, command, outcome, now_s))
+        self._journal.add(observe_outcome(state, command, outcome, now_s, self._limits))
         if isinstance(outcome, Done) and not isinstance(command, _NOT_OF_A_POD):
             reflector.wrote_pod(state.namespace, command.uid, outcome.resource_version)
 

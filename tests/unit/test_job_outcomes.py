@@ -64,6 +64,28 @@ def test_every_answer_leaves_its_event(command: cmd.Command, outcome: Outcome, e
     assert observe_outcome(begin().state, command, outcome, START_S) == [event]
 
 
+@pytest.mark.parametrize("refusal", [REFUSED, Failed(429, "TooManyRequests", "busy"), Skipped()])
+def test_a_refused_repeat_says_nothing_of_the_create_whose_answer_was_lost(refusal: Outcome) -> None:
+    world = begin()
+    intent = ev.CreateIntended(JOB_UID, 0, "intent-1", "p", -1, 0, 0, "missing")
+    world.apply([intent])
+    world.apply(observe_outcome(world.state, CREATE, LOST, START_S))
+    world.apply(observe_outcome(world.state, CREATE, refusal, START_S + 6))
+    assert (list(world.state.creating), world.state.unresolved) == (["intent-1"], {"intent-1": START_S})
+    world.apply(observe_outcome(world.state, CREATE, refusal, START_S + 300))
+    assert (list(world.state.creating), world.state.unresolved) == ([], {}), "after so long it will not show any more"
+
+
+def test_that_the_name_is_another_pods_settles_the_doubt_and_a_restart_begins_it_anew() -> None:
+    world = begin()
+    world.apply([ev.CreateIntended(JOB_UID, 0, "intent-1", "p", -1, 0, 0, "missing")])
+    world.state.unresolved["intent-1"] = 0  # as a new holder of the log finds it
+    world.apply(observe_outcome(world.state, CREATE, REFUSED, START_S))
+    assert world.state.unresolved == {"intent-1": START_S}
+    world.apply(observe_outcome(world.state, CREATE, Failed(409, "AlreadyExists", "p"), START_S + 1))
+    assert (list(world.state.creating), world.state.unresolved) == ([], {})
+
+
 def test_a_created_pod_is_seen_as_if_the_watch_had_shown_it() -> None:
     (event,) = observe_outcome(begin().state, CREATE, Created(POD), START_S)
     assert isinstance(event, ev.PodCreated)

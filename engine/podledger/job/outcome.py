@@ -26,6 +26,7 @@ from podledger.job.event import (
     PodReleased,
     StatusPublished,
 )
+from podledger.job.limits import Limits
 from podledger.job.observation import observe_pod
 from podledger.job.state import JobState
 
@@ -78,7 +79,12 @@ _CALLS = {
 }
 
 
-def observe_outcome(state: JobState, command: Command, outcome: Outcome, now_s: int = 0) -> list[JobEvent]:
+_DEFAULTS = Limits()
+
+
+def observe_outcome(
+    state: JobState, command: Command, outcome: Outcome, now_s: int = 0, limits: Limits = _DEFAULTS
+) -> list[JobEvent]:
     """The events that an answer to a command amounts to; `now_s` is when the answer (or its loss) was known."""
     if isinstance(command, RecordEvent):
         return []
@@ -88,11 +94,27 @@ def observe_outcome(state: JobState, command: Command, outcome: Outcome, now_s: 
         return [_done(command, outcome.resource_version)]
     subject = _subject(command)
     call = _CALLS[type(command)]
-    if isinstance(outcome, Failed):
-        return [CallFailed(command.job, call, subject, outcome.code, outcome.reason, outcome.message)]
     if isinstance(outcome, Unknown):
         return [CallFailed(command.job, call, subject, 0, "Unknown", outcome.message, unknown=True, at_s=now_s)]
-    return [CallFailed(command.job, call, subject, 0, SKIPPED, "not tried, since a call before it failed")]
+    code, reason, message = 0, SKIPPED, "not tried, since a call before it failed"
+    if isinstance(outcome, Failed):
+        code, reason, message = outcome.code, outcome.reason, outcome.message
+    since_s = _in_doubt_since(state, command, reason, now_s)
+    in_doubt = since_s > 0 and now_s < since_s + limits.expire_s
+    at_s = since_s if in_doubt else 0
+    return [CallFailed(command.job, call, subject, code, reason, message, unknown=in_doubt, at_s=at_s)]
+
+
+def _in_doubt_since(state: JobState, command: Command, reason: str, now_s: int) -> int:
+    """Since when it is not known whether a create was applied that was made again and refused; 0 where it is known.
+
+    That the repeat was refused says nothing of the call before it, unless the name turns out to be another pod's, or
+    the namespace goes with all its pods.
+    """
+    settles = reason in ("AlreadyExists", "NamespaceTerminating")
+    if settles or not isinstance(command, CreatePod) or command.intent not in state.unresolved:
+        return 0
+    return state.unresolved[command.intent] or now_s
 
 
 def _subject(command: Command) -> str:

@@ -13,13 +13,17 @@ from podledger.api.cronjob import CronJob, CronJobStatus
 from podledger.api.defaults import prepare_for_create, with_cronjob_defaults, with_defaults, with_pod_defaults
 from podledger.api.field_error import FieldError
 from podledger.api.job import Job
+from podledger.api.kubernetes_event import KubernetesEvent
+from podledger.api.lease import Lease
 from podledger.api.namespace import Namespace, NamespaceSpec, NamespaceStatus
 from podledger.api.pod import Pod, PodSpec, PodStatus
 from podledger.api.validation import (
     validate_cronjob,
     validate_cronjob_update,
+    validate_event,
     validate_job,
     validate_job_update,
+    validate_lease,
     validate_metadata,
     validate_metadata_update,
     validate_namespace_metadata,
@@ -92,10 +96,14 @@ def prepare_new(new: StoredObject, uid: str, now: datetime) -> StoredObject:
             spec, status = NamespaceSpec(finalizers=("kubernetes",)), NamespaceStatus(phase="Active")
             labels = {**new.metadata.labels, "kubernetes.io/metadata.name": metadata.name}
             return replace(new, metadata=replace(metadata, labels=labels), spec=spec, status=status)
-        case _:
-            stored = replace(new, metadata=metadata)
-            _refuse(stored, validate_metadata(metadata))
-            return stored
+        case KubernetesEvent():
+            event = replace(new, metadata=metadata)
+            _refuse(event, validate_metadata(metadata) + validate_event(event))
+            return event
+        case Lease():
+            lease = replace(new, metadata=metadata)
+            _refuse(lease, validate_metadata(metadata) + validate_lease(lease))
+            return lease
 
 
 def prepare_update(old: StoredObject, new: StoredObject, subresource: str) -> StoredObject:
@@ -141,9 +149,14 @@ def prepare_update(old: StoredObject, new: StoredObject, subresource: str) -> St
             )
             _check_metadata(old, new)
             return new
-        case _:
-            _check_metadata(old, new)
+        case KubernetesEvent(), KubernetesEvent():
+            _refuse(new, validate_metadata_update(new.metadata, old.metadata) + validate_event(new))
             return new
+        case Lease(), Lease():
+            _refuse(new, validate_metadata_update(new.metadata, old.metadata) + validate_lease(new))
+            return new
+        case _:
+            raise TypeError(f"a {type(old).__name__} cannot be replaced by a {type(new).__name__}")
 
 
 def prepare_deletion(deleting: S) -> S:

@@ -46,10 +46,11 @@ NAMED_STRINGS: Final = {
     "uid": "types.UID",
 }
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d([.,]\d+)?([Zz]|[+-]\d\d:\d\d)")
-# Go's name of the layout, which its messages show, and ours.
+RFC3339_MICRO: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d[.,]\d{6}([Zz]|[+-]\d\d:\d\d)")
+# What is read; Go's name of the layout, which its messages show; and ours. A MicroTime has six digits, no fewer or more.
 TIME_LAYOUTS: Final = {
-    "Time": ("2006-01-02T15:04:05Z07:00", "%Y-%m-%dT%H:%M:%SZ"),
-    "MicroTime": ("2006-01-02T15:04:05.000000Z07:00", "%Y-%m-%dT%H:%M:%S.%fZ"),
+    "Time": (RFC3339, "2006-01-02T15:04:05Z07:00", "%Y-%m-%dT%H:%M:%SZ"),
+    "MicroTime": (RFC3339_MICRO, "2006-01-02T15:04:05.000000Z07:00", "%Y-%m-%dT%H:%M:%S.%fZ"),
 }
 MAX_SHOWN: Final = 60
 """How many characters of a wrong value a message shows."""
@@ -176,14 +177,15 @@ class Inspection:
 
     def time(self, declared: str, text: str, path: str) -> str | None:
         """A timestamp as Kubernetes stores it: UTC, whole seconds or, a MicroTime, with microseconds."""
-        layout, shape = TIME_LAYOUTS[declared]
+        pattern, layout, shape = TIME_LAYOUTS[declared]
         try:
-            if RFC3339.fullmatch(text):
+            if pattern.fullmatch(text):
                 return datetime.fromisoformat(text.upper()).astimezone(UTC).strftime(shape)
         except (ValueError, OverflowError):
             pass
         message = f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "2006"'
-        self.refuse(path, f"{shown(text)} is no time such as 2026-01-31T12:00:00Z", message)
+        micros = ".000000" if declared == "MicroTime" else ""
+        self.refuse(path, f"{shown(text)} is no time such as 2026-01-31T12:00:00{micros}Z", message)
         return None
 
     def wrong_type(self, declared: str, value: object, path: str, trail: str, owner: str) -> None:

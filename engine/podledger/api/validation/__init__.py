@@ -17,6 +17,8 @@ from podledger.api.validation.cronjob import validate_cronjob, validate_cronjob_
 from podledger.api.validation.job_spec import validate_index_names, validate_job_spec, validate_spec_fields
 from podledger.api.validation.job_status import validate_status_update
 from podledger.api.validation.job_update import template_is_mutable, validate_job_update
+from podledger.api.validation.kubernetes_event import validate_event
+from podledger.api.validation.lease import validate_lease
 from podledger.api.validation.metadata import (
     validate_metadata,
     validate_metadata_update,
@@ -29,10 +31,12 @@ __all__ = [
     "template_is_mutable",
     "validate_cronjob",
     "validate_cronjob_update",
+    "validate_event",
     "validate_generated_selector",
     "validate_job",
     "validate_job_spec",
     "validate_job_update",
+    "validate_lease",
     "validate_metadata",
     "validate_metadata_update",
     "validate_namespace_metadata",

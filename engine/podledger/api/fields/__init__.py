@@ -47,7 +47,7 @@ NAMED_STRINGS: Final = {
 }
 RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d([.,]\d+)?([Zz]|[+-]\d\d:\d\d)")
 RFC3339_MICRO: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d[.,]\d{6}([Zz]|[+-]\d\d:\d\d)")
-# What is read; Go's name of the layout, which its messages show; and ours. A MicroTime has six digits, no fewer or more.
+# What is read; Go's name of the layout, which its messages show; and ours. A MicroTime has six digits exactly.
 TIME_LAYOUTS: Final = {
     "Time": (RFC3339, "2006-01-02T15:04:05Z07:00", "%Y-%m-%dT%H:%M:%SZ"),
     "MicroTime": (RFC3339_MICRO, "2006-01-02T15:04:05.000000Z07:00", "%Y-%m-%dT%H:%M:%S.%fZ"),

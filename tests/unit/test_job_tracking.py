@@ -180,3 +180,14 @@ def test_a_success_of_an_index_that_failed_for_good_counts_for_nothing() -> None
     assert (world.job.status.completed_indexes, world.job.status.failed_indexes) == ("", "0")
     judged = [event for event in world.events if isinstance(event, PodCounted) and event.pod == "b"]
     assert [(event.as_, event.rule) for event in judged] == [("none", "index failed before")]
+
+
+def test_each_write_of_a_sync_shows_the_pods_as_its_first_one_did() -> None:
+    """Pods that are gone as soon as they are released: users see them terminate before the Job has failed."""
+    world = world_of("F@0 P@1 P@2", parallelism=3, completions=3, completion_mode="Indexed", backoff_limit=0)
+    world.between = lambda: world.reap(kubelet=False)
+    for wanted in ([(2, 0), (2, 3)], [(0, 3), (0, 3)]):
+        world.forget_calls()
+        world.sync()
+        assert [(each.terminating, each.failed) for each in published(world)] == wanted
+    assert [each.type for each in world.job.status.conditions] == ["FailureTarget", "Failed"]

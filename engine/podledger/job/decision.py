@@ -8,7 +8,7 @@ ends it. Steps that have nothing to do are passed over, so a decision may come f
 
 from collections.abc import Callable
 
-from podledger.api.job import JobSpec
+from podledger.api.job import JobSpec, JobStatus
 from podledger.job import event as ev
 from podledger.job.backoff import Backoff, backoff_now
 from podledger.job.claim import claim_pods
@@ -19,7 +19,7 @@ from podledger.job.names import JOB_CONTROLLER
 from podledger.job.plan import Decision, Plan
 from podledger.job.replicas import delete_active, manage_replicas, resolve_calls
 from podledger.job.state import JobState, Step
-from podledger.job.status import needs_publishing, stage_status
+from podledger.job.status import needs_publishing, stage_settled, stage_status
 from podledger.job.suspension import decide_suspension
 from podledger.job.tracking import count_pods, settle_missing_uids, sweep_pods
 
@@ -142,26 +142,18 @@ def _record_backoff(plan: Plan) -> None:
 
 
 def _publish(plan: Plan) -> None:
-    state = plan.state
-    status = stage_status(state)
-    if not needs_publishing(state, status):
-        return
-    plan.events.append(ev.StatusIntended(state.uid, state.resource_version, status))
-    plan.commands.append(PublishStatus(state.uid, state.key, state.resource_version, status))
+    _write(plan, stage_status(plan.state))
 
 
 def _publish_settled(plan: Plan) -> None:
-    """Publish what settling changed, and only that.
+    _write(plan, stage_settled(plan.state))
 
-    What was seen of pods since the first write of this sync is the next one's, which counts their results in the same
-    write: no status may show a pod neither active nor listed nor counted.
-    """
-    state, published = plan.state, plan.state.published
-    listed = published.uncounted_terminated_pods
-    before = (len(listed.succeeded), len(listed.failed)) if listed is not None else (0, 0)
-    settled = (len(state.uncounted_succeeded), len(state.uncounted_failed)) != before
-    if settled or tuple(state.conditions) != published.conditions:
-        _publish(plan)
+
+def _write(plan: Plan, status: JobStatus) -> None:
+    state = plan.state
+    if needs_publishing(state, status):
+        plan.events.append(ev.StatusIntended(state.uid, state.resource_version, status))
+        plan.commands.append(PublishStatus(state.uid, state.key, state.resource_version, status))
 
 
 def _release(plan: Plan) -> None:
@@ -173,9 +165,14 @@ def _release(plan: Plan) -> None:
 
 
 def _settle(plan: Plan) -> None:
-    """The terminal condition, once nothing is left to wait for; never in the status that brings the interim one."""
-    state, tally = plan.state, plan.state.tally
+    """The terminal condition, once nothing is left to wait for; never in the status that brings the interim one.
+
+    A pod that this sync's first write shows is waited for too: that it went is the next sync's to tell.
+    """
+    state, tally, shown = plan.state, plan.state.tally, plan.state.published
     if state.uncounted_succeeded or state.uncounted_failed or tally.tracked or tally.terminating or tally.active:
+        return
+    if shown.terminating or shown.active:
         return
     interim = _interim(state)
     if interim is None or state.is_true("Complete") or state.is_true("Failed"):

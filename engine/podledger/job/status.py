@@ -6,7 +6,7 @@ from podledger.api.job import JobStatus, UncountedTerminatedPods
 from podledger.job.state import JobState, Standing
 from podledger.job.times import from_seconds
 
-__all__ = ["needs_publishing", "stage_status"]
+__all__ = ["needs_publishing", "stage_settled", "stage_status"]
 
 
 def stage_status(state: JobState) -> JobStatus:
@@ -29,6 +29,17 @@ def stage_status(state: JobState) -> JobStatus:
             succeeded=tuple(state.uncounted_succeeded), failed=tuple(state.uncounted_failed)
         ),
     )
+
+
+def stage_settled(state: JobState) -> JobStatus:
+    """What settling makes of the status that this sync published: its pods are shown as they were then.
+
+    What was seen of pods since is the next sync's, which counts their results in the same write: no status may show a
+    pod neither active nor listed nor counted. And, as upstream, each stage of an end is shown: pods that go as soon as
+    they are released are terminating in the write that counts them.
+    """
+    shown = state.published
+    return replace(stage_status(state), active=shown.active, ready=shown.ready, terminating=shown.terminating)
 
 
 def _completed_indexes(state: JobState) -> str:

@@ -9,16 +9,17 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.kubernetes_objects import JOB, KEY, event_line
+from tests.unit.kubernetes_objects import JOB, KEY, POD_UID, event_line
 
-from podledger.api.document import pod_from_document
+from podledger.api.cronjob import CronJob
+from podledger.api.document import cronjob_from_document, pod_from_document
 from podledger.api.job import Job, JobStatus
 from podledger.api.pod import Pod
-from podledger.job.command import PublishStatus
-from podledger.ports import Failed, Seen
+from podledger.job.command import PublishStatus, ReleasePod
+from podledger.ports import Done, Failed, Seen
 from podledger_adapters.kubernetes.answer import outcome_of
 from podledger_adapters.kubernetes.client import Answer
-from podledger_adapters.kubernetes.decode import decode_job, decode_page, decode_pod
+from podledger_adapters.kubernetes.decode import decode_job, decode_page, decode_pod, decode_seen, decode_status
 from podledger_adapters.kubernetes.watch import Lines, Listing, ListWatch, Paged, Streaming, Watching
 
 REFERENCE = Path(os.environ.get("PODLEDGER_REFERENCE", Path(__file__).parents[2].parent / "shared"))
@@ -81,7 +82,39 @@ def test_bookmarks_end_the_initial_list_and_then_move_on() -> None:
     assert step.state == Watching("5335", heard=True)
 
 
-def test_a_conflict_is_a_refusal() -> None:
-    outcome = outcome_of(PublishStatus(JOB, KEY, "7", JobStatus()), Answer(409, recorded("error-conflict.json")))
-    assert isinstance(outcome, Failed)
-    assert (outcome.code, outcome.reason) == (409, "Conflict")
+def test_a_stored_cronjob_is_read_with_its_status() -> None:
+    document = msgspec.json.decode(recorded("stored-cronjob.json"))
+    cronjob = decode_seen("CronJob", recorded("stored-cronjob.json"))
+    assert isinstance(cronjob, CronJob)
+    assert cronjob.metadata.uid == document["metadata"]["uid"]
+    assert cronjob == cronjob_from_document(document)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "reason"),
+    [
+        ("already-exists", 409, "AlreadyExists"),
+        ("anonymous", 403, "Forbidden"),
+        ("bad-json", 400, "BadRequest"),
+        ("conflict", 409, "Conflict"),
+        ("empty-post", 422, "Invalid"),
+        ("not-acceptable", 406, "NotAcceptable"),
+        ("not-found", 404, "NotFound"),
+        ("unknown-field-strict", 400, "BadRequest"),
+        ("unsupported-patch", 415, "UnsupportedMediaType"),
+    ],
+)
+def test_every_recorded_refusal_is_one_that_was_not_applied(name: str, code: int, reason: str) -> None:
+    body = recorded(f"error-{name}.json")
+    status = decode_status(body)
+    assert status is not None
+    assert (status.code, status.reason) == (code, reason)
+    outcome = outcome_of(PublishStatus(JOB, KEY, "7", JobStatus()), Answer(code, body))
+    assert outcome == Failed(code, reason, status.message)
+    # None of them says that a pod we want to be rid of is another one's by now; one says that it is gone.
+    released = outcome_of(ReleasePod(JOB, "kt", "none", POD_UID), Answer(code, body))
+    assert released == (Done() if code == 404 else outcome)
+
+
+def test_no_recorded_refusal_is_left_out() -> None:
+    assert len(list(RECORDED.glob("error-*.json"))) == 9

@@ -40,7 +40,6 @@ from podledger_adapters.store.namespaces import NamespaceController
 from podledger_adapters.store.perform import perform
 from podledger_adapters.store.perform_cron import perform_cron
 from podledger_adapters.store.pod_garbage import PodGarbageCollector
-from podledger_adapters.store.tracking import TrackingCleanup
 from podledger_adapters.store.ttl import TtlAfterFinished
 
 __all__ = ["KEEPERS", "LocalCluster"]
@@ -52,8 +51,6 @@ KEEPERS: Final[Mapping[str, Callable[[ObjectStore], Keeper]]] = {
     "podgc": PodGarbageCollector,
     "namespace": NamespaceController,
     "ttl": TtlAfterFinished,
-    # A duty of the Job controller that needs no decision of a Job: see `store/tracking.py`.
-    "job": TrackingCleanup,
 }
 """The cluster's own small controllers, by the names of the controllers they are part of."""
 

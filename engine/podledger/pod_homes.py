@@ -23,14 +23,14 @@ Report = Callable[[str, Sequence[JobEvent]], None]
 class PodHomes:
     """Finds the Jobs of pods. `report` folds events of a Job; `foreign` are the Jobs that others manage.
 
-    `_homes` has the Job of every owned pod that is of interest, `_waiting` the pods whose Job was not shown yet,
-    `_orphans` those without an owner, and `_claims` the Jobs that keep an eye on one of these.
+    `_homes` has the Job of every owned pod that is of interest, `_waiting` the pods whose Job was not shown yet, or that
+    have to be freed when it goes, `_orphans` those without an owner, and `_claims` the Jobs that keep an eye on one of these.
     """
 
     def __init__(
         self, projection: Projection, foreign: Mapping[str, None], report: Report, *, frees_strays: bool = False
     ) -> None:
-        """`frees_strays`: whether pods that nobody owns are ours to free of the finalizer."""
+        """`frees_strays`: whether pods that nobody accounts for are ours to free of the finalizer."""
         self._frees_strays = frees_strays
         self._projection, self._foreign, self._report = projection, foreign, report
         self._homes: dict[str, str] = {}
@@ -41,7 +41,7 @@ class PodHomes:
 
     def __repr__(self) -> str:
         waiting = sum(len(pods) for pods in self._waiting.values())
-        return f"<PodHomes {len(self._homes)} at home, {waiting} before their Job, {len(self._orphans)} orphans>"
+        return f"<PodHomes {len(self._homes)} at home, {waiting} waiting, {len(self._orphans)} orphans>"
 
     # ---- what is seen -----------------------------------------------------------------------------------------------
 
@@ -54,8 +54,10 @@ class PodHomes:
         job = owner.uid if owner.kind == "Job" and owner.api_version.startswith("batch/") else ""
         if uid in self._orphans or self._homes.get(uid, job) != job:
             self._leave(uid, job)
-        if job and job not in self._foreign:
-            self._observe_owned(job, owner.name, pod)
+        if job in self._foreign:
+            self._observe_foreign(job, pod)
+        elif job:
+            self._observe_owned(job, pod)
 
     def created(self, state: JobState, pod: Pod) -> None:
         """We created this pod ourselves."""
@@ -82,18 +84,21 @@ class PodHomes:
             self._observe_orphan(pod)
 
     def give_up(self, job: str) -> None:
-        """The Job is somebody else's to manage: so are its pods."""
-        for uid in self._waiting.pop(job, {}):
-            self._homes.pop(uid, None)
+        """The Job is somebody else's to manage: so are its pods, for as long as it is there."""
+        for pod in list(self._waiting.get(job, {}).values()):
+            self._observe_foreign(job, pod)
+
+    def foreign_gone(self, job: str) -> None:
+        """A Job that somebody else managed is not there any more: nobody frees the pods that it leaves."""
+        for pod in list(self._waiting.get(job, {}).values()):
+            self._observe_lost(job, pod)
 
     def settle(self) -> None:
         """Jobs and pods were listed: a pod that is being deleted and whose Job is not there must lose the finalizer."""
         self._settled = True
-        for job, pods in list(self._waiting.items()):
+        for pods in list(self._waiting.values()):
             for pod in list(pods.values()):
                 self.observe(pod)
-            if job in self._foreign:
-                self.give_up(job)
         for pod in list(self._orphans.values()):
             self._free_stray(pod)
 
@@ -115,21 +120,40 @@ class PodHomes:
 
     # ---- homes ------------------------------------------------------------------------------------------------------
 
-    def _observe_owned(self, job: str, name: str, pod: Pod) -> None:
+    def _observe_owned(self, job: str, pod: Pod) -> None:
         meta = pod.metadata
         state = self._projection.states.get(job)
-        if state is None:
-            held = meta.deletion_timestamp is not None and FINALIZER in meta.finalizers
-            if not (held and self._settled):
-                self._waiting.setdefault(job, {})[meta.uid] = pod
-                self._homes[meta.uid] = job
-                return
-            # Nobody but us takes the finalizer off; the sync asks the cluster first whether the Job is really gone.
-            self._report(job, [JobMissing(job, meta.namespace, name)])
-            state = self._projection.states[job]
-        self._stop_waiting(job, meta.uid)
-        self._report(job, observe_pod(state, pod))
-        self._keep(state, meta.uid)
+        if state is not None:
+            self._take_home(state, pod)
+        elif meta.deletion_timestamp is not None and FINALIZER in meta.finalizers and self._settled:
+            self._observe_lost(job, pod)
+        else:
+            self._wait_for(job, pod)
+
+    def _observe_lost(self, job: str, pod: Pod) -> None:
+        """Nobody but us takes its finalizer off; the sync asks the cluster first whether the Job is really gone."""
+        owner = pod.metadata.controller()
+        assert owner is not None, "it names the Job"
+        if job not in self._projection.states:
+            self._report(job, [JobMissing(job, pod.metadata.namespace, owner.name)])
+        self._take_home(self._projection.states[job], pod)
+
+    def _observe_foreign(self, job: str, pod: Pod) -> None:
+        """A pod of somebody else's Job: ours to free once the Job is gone, if that is our business at all."""
+        if self._frees_strays and FINALIZER in pod.metadata.finalizers:
+            self._wait_for(job, pod)
+        else:
+            self._stop_waiting(job, pod.metadata.uid)
+            self._homes.pop(pod.metadata.uid, None)
+
+    def _wait_for(self, job: str, pod: Pod) -> None:
+        self._waiting.setdefault(job, {})[pod.metadata.uid] = pod
+        self._homes[pod.metadata.uid] = job
+
+    def _take_home(self, state: JobState, pod: Pod) -> None:
+        self._stop_waiting(state.uid, pod.metadata.uid)
+        self._report(state.uid, observe_pod(state, pod))
+        self._keep(state, pod.metadata.uid)
 
     def _observe_orphan(self, pod: Pod) -> None:
         uid = pod.metadata.uid

@@ -263,7 +263,7 @@ class Reflector:
         if self._crons is not None:
             self._crons.drop_unlisted_jobs(listed, version)
         for uid in [uid for uid in self._foreign if uid not in listed]:
-            del self._foreign[uid]
+            self._job_gone(uid)
         for state in list(self._projection):
             if state.uid not in listed and version_of(state.resource_version) <= version:
                 self._job_gone(state.uid)
@@ -289,7 +289,9 @@ class Reflector:
             self._homes.welcome(self._projection.states[meta.uid])
 
     def _job_gone(self, uid: str) -> None:
-        self._foreign.pop(uid, None)
+        if uid in self._foreign:
+            del self._foreign[uid]
+            self._homes.foreign_gone(uid)
         state = self._projection.states.get(uid)
         if state is not None and not state.missing:
             self._report(uid, observe_job_gone(state))

@@ -225,7 +225,7 @@ async def test_finished_jobs_hold_no_pod_and_cost_nothing() -> None:
             await turns()
             assert "<Projection at " in repr(controller)
             assert "20 jobs, 0 pods>" in repr(controller)
-            assert "<PodHomes 0 at home, 0 before their Job, 0 orphans>" in repr(controller)
+            assert "<PodHomes 0 at home, 0 waiting, 0 orphans>" in repr(controller)
             assert ", 0 ahead>" in repr(controller)
             for number in range(20):
                 await cluster.delete_job(make_job(f"job-{number}").key)

@@ -15,7 +15,7 @@ from podledger.api.job import Job, JobKey
 from podledger.api.pod import Pod
 from podledger.clock import VirtualClock
 from podledger.errors import ClusterError, InvalidObject
-from podledger.job.command import Command, CreatePod, RecordEvent
+from podledger.job.command import Command, CreatePod, RecordEvent, ReleasePod
 from podledger.job.names import FINALIZER
 from podledger.log.sqlite import SqliteLog
 from podledger.ports import Change, Created, ListBegan, Seen
@@ -139,7 +139,12 @@ async def test_pods_of_a_deleted_job_follow_it_through_their_grace_period() -> N
         await cluster.delete_job(KEY)
         await settle()
         assert await cluster.get_job(KEY) is None
-        assert await cluster.list_pods(job.metadata.uid) == []
+        held = await cluster.list_pods(job.metadata.uid)
+        assert [pod.status.phase for pod in held] == ["Failed"] * 3, "until a Job controller lets them go"
+        uid, names = job.metadata.uid, [(pod.metadata.name, pod.metadata.uid) for pod in held]
+        await cluster.perform([ReleasePod(uid, NAMESPACE, *pod) for pod in names])
+        await settle()
+        assert await cluster.list_pods(uid) == []
 
 
 async def test_events_about_a_job_are_listed_for_an_hour() -> None:

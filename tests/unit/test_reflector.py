@@ -13,7 +13,7 @@ from podledger.api.meta import ObjectMeta, OwnerReference
 from podledger.api.pod import Pod, PodSpec, PodStatus
 from podledger.event import ClusterRewound, EpochTaken, Event, StreamStarted
 from podledger.job import event as ev
-from podledger.job.names import FINALIZER, JOB_CONTROLLER
+from podledger.job.names import FINALIZER, JOB_CONTROLLER, PODLEDGER_CONTROLLER
 from podledger.journal import Journal, open_journal
 from podledger.ports import Bookmark, Change, Gone, Kind, ListBegan, ListEnded, Seen
 from podledger.reflector import Reflector
@@ -62,16 +62,18 @@ def gone(kind: Kind, uid: str, version: int | str = "") -> Gone:
 class Watching:
     """A reflector on a memory log."""
 
-    def __init__(self, log: MemoryLog, journal: Journal) -> None:
+    def __init__(self, log: MemoryLog, journal: Journal, controller: str) -> None:
         self.log, self.journal = log, journal
-        self.reflector = Reflector(journal, frozenset({JOB_CONTROLLER}))
+        self.reflector = Reflector(journal, frozenset({controller}))
         self.seen = 0
 
     @classmethod
-    async def begin(cls, *changes: Change, log: MemoryLog | None = None) -> "Watching":
+    async def begin(
+        cls, *changes: Change, log: MemoryLog | None = None, controller: str = JOB_CONTROLLER
+    ) -> "Watching":
         """Start on a log, by default an empty one, and see these changes."""
         log = log or MemoryLog()
-        watching = cls(log, await open_journal(log, "main", "test", VirtualClock(), "seed"))
+        watching = cls(log, await open_journal(log, "main", "test", VirtualClock(), "seed"), controller)
         watching.see(*changes)
         return watching
 
@@ -290,11 +292,11 @@ async def test_a_first_list_from_the_past_is_no_start() -> None:
 async def test_pods_shown_before_their_job_are_kept_for_it_also_after_the_lists() -> None:
     watching = await synced()
     assert watching.see(Seen(pod("x", 20, "k")), Seen(pod("y", 21, "k"))) == []
-    assert "2 before their Job" in repr(watching.reflector)
+    assert "2 waiting" in repr(watching.reflector)
     watching.see(gone("Pod", "y", 22))
     assert kinds(watching.see(Seen(job("k", 19)))) == ["JobSet", "PodCreated"]
     assert watching.pods_of("k") == ["x"]
-    assert "0 before their Job" in repr(watching.reflector)
+    assert "0 waiting" in repr(watching.reflector)
 
 
 @pytest.mark.asyncio
@@ -363,15 +365,34 @@ async def test_a_job_made_again_under_the_same_name_is_another_job() -> None:
     assert "j2" not in watching.journal.projection.states
 
 
+FOREIGN = job("f", 12, managed_by="example.com/other")
+
+
 @pytest.mark.asyncio
 async def test_jobs_that_others_manage_and_their_pods_are_left_alone() -> None:
-    watching = await synced(Seen(pod("early", 11, "f")))
-    foreign = job("f", 12, managed_by="example.com/other")
-    assert watching.see(Seen(foreign), Seen(pod("x", 13, "f")), Seen(pod("y", 14, "f", deleting=True))) == []
-    assert "0 before their Job" in repr(watching.reflector)
+    watching = await Watching.begin(*listed("Job", 10), *listed("Pod", 10), controller=PODLEDGER_CONTROLLER)
+    pods = [pod("x", 13, "f"), pod("y", 14, "f", deleting=True)]
+    assert watching.see(Seen(pod("early", 11, "f")), Seen(FOREIGN), *map(Seen, pods)) == []
+    assert "0 waiting" in repr(watching.reflector)
     assert "1 foreign" in repr(watching.reflector)
-    watching.see(*listed("Job", 20, job("j", 3)))
+    watching.see(*listed("Job", 20))
     assert "0 foreign" in repr(watching.reflector), "one that a list does not show is forgotten"
+    assert watching.journal.projection.states == {}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("end", [[gone("Job", "f", 20)], listed("Job", 20, job("j", 3))], ids=["deleted", "unlisted"])
+async def test_in_the_place_of_the_built_in_controller_pods_of_a_foreign_job_are_ours_to_free_when_it_goes(
+    end: list[Change],
+) -> None:
+    watching = await synced(Seen(pod("early", 11, "f")), Seen(FOREIGN), Seen(pod("free", 13, "f", held=False)))
+    assert watching.see(Seen(pod("x", 14, "f", deleting=True)), Seen(pod("went", 15, "f"))) == []
+    watching.see(gone("Pod", "went", 16), Seen(pod("freed", 17, "f")), Seen(pod("freed", 18, "f", held=False)))
+    assert "2 waiting" in repr(watching.reflector), "nothing is kept but pods that are held"
+    assert "f" not in watching.journal.projection.states
+    assert "JobMissing" in kinds(watching.see(*end))
+    assert watching.pods_of("f") == ["early", "x"], "each, whether it is being deleted or not"
+    assert "0 waiting" in repr(watching.reflector)
 
 
 @pytest.mark.asyncio
@@ -391,7 +412,7 @@ async def test_nothing_is_kept_of_pods_that_ended_or_went() -> None:
         watching.see(Seen(pod(uid, version, "j")), gone("Pod", uid, version + 1))
     assert len(state.done) == 100
     assert "0 ahead" in repr(watching.reflector)
-    assert "<PodHomes 2 at home, 0 before their Job, 0 orphans>" in repr(watching.reflector)
+    assert "<PodHomes 2 at home, 0 waiting, 0 orphans>" in repr(watching.reflector)
 
 
 @pytest.mark.asyncio

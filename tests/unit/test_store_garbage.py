@@ -1,6 +1,4 @@
-"""What becomes of pods when their Job goes, and of finalizers nobody will ever take off."""
-
-from datetime import UTC, datetime
+"""What becomes of pods when their Job goes. Of what bears the tracking finalizer see `test_controller_strays.py`."""
 
 import anyio
 import anyio.lowlevel
@@ -19,10 +17,12 @@ from tests.store_objects import (
     with_phase,
     write,
 )
+from tests.unit.controller_world import turns
 
-from podledger.api.job import Job, JobCondition, JobStatus
+from podledger.api.job import Job
 from podledger.api.meta import OwnerReference
 from podledger.api.pod import Pod, PodStatus
+from podledger_adapters.local import LocalCluster
 from podledger_adapters.store import ObjectStore
 from podledger_adapters.store import watch as watching
 from podledger_adapters.store.deletion import DeleteOptions
@@ -30,7 +30,6 @@ from podledger_adapters.store.garbage import GarbageCollector
 from podledger_adapters.store.housekeeping import Keeper, keep_house
 from podledger_adapters.store.kinds import Propagation
 from podledger_adapters.store.pod_garbage import PodGarbageCollector
-from podledger_adapters.store.tracking import TrackingCleanup
 
 pytestmark = pytest.mark.asyncio
 
@@ -171,9 +170,9 @@ async def test_more_dependents_than_one_batch_all_go() -> None:
 async def test_keepers_that_fell_behind_look_at_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
     store = new_store()
     job = create(store, new_job())
-    pods = [create(store, tracked_pod(f"p{number}", job)) for number in range(10)]
+    pods = [create(store, new_pod(f"p{number}", owner=job)) for number in range(10)]
     async with anyio.create_task_group() as tasks:
-        await tasks.start(keep_house, store, [GarbageCollector(store), TrackingCleanup(store)])
+        await tasks.start(keep_house, store, [GarbageCollector(store)])
         monkeypatch.setattr(watching, "WATCH_CHANGES", 5)
         with store.batch() as batch:
             for pod in pods:
@@ -189,72 +188,15 @@ async def test_keepers_that_fell_behind_look_at_everything_again(monkeypatch: py
 # ---- the tracking finalizer --------------------------------------------------------------------------------------
 
 
-async def test_pods_of_a_deleted_job_are_freed_and_go_though_they_were_tracked() -> None:
-    store = new_store()
-    job = create(store, new_job())
-    pods = [create(store, tracked_pod(f"p{number}", job)) for number in range(3)]
-    delete(store, job, "Background")
-    await settle(store, GarbageCollector(store), TrackingCleanup(store))
-    assert [find(store, pod) for pod in pods] == [None, None, None]
-
-
-async def test_pods_of_an_unfinished_job_keep_their_finalizer_even_when_deleted() -> None:
-    store = new_store()
-    job = create(store, new_job())
-    pod = create(store, tracked_pod("p", job))
-    delete(store, pod)
-    await settle(store, GarbageCollector(store), TrackingCleanup(store))
-    held = find(store, pod)
-    assert held is not None
-    assert held.metadata.finalizers == pod.metadata.finalizers
-
-
-async def test_stray_finalizers_of_a_finished_job_come_off_and_other_finalizers_stay() -> None:
-    store = new_store()
-    job = create(store, new_job())
-    pod = create(store, tracked_pod("p", job))
-    with_finalizers(store, pod, HELD, *pod.metadata.finalizers)
-    now = datetime(2030, 1, 1, tzinfo=UTC)
-    done = tuple(JobCondition(type=type_, status="True") for type_ in ("SuccessCriteriaMet", "Complete"))
-    status = JobStatus(conditions=done, start_time=now, completion_time=now, succeeded=1)
-    write(store, lambda batch: batch.set_job_status(key_of(job), status, uid="", version=""))
-    await settle(store, TrackingCleanup(store))
-    freed = find(store, pod)
-    assert freed is not None
-    assert freed.metadata.finalizers == (HELD,)
-
-
-async def test_a_job_of_another_controller_is_left_alone_until_it_is_gone() -> None:
-    store = new_store()
-    job = create(store, new_job(managed_by="example.com/other"))
-    pod = create(store, tracked_pod("p", job))
-    delete(store, pod)
-    await settle(store, TrackingCleanup(store))
-    held = find(store, pod)
-    assert held is not None
-    assert held.metadata.finalizers
-    delete(store, job, "Background")
-    await settle(store, TrackingCleanup(store))
-    assert find(store, pod) is None
-
-
-async def test_an_orphan_is_freed_and_a_pod_of_another_kind_of_controller_is_not() -> None:
-    store = new_store()
-    job = create(store, new_job())
-    orphan = create(store, tracked_pod("orphan", job))
-    write(
-        store,
-        lambda batch: batch.modify(
-            Pod, key_of(orphan), lambda pod: replace(pod, metadata=replace(pod.metadata, owner_references=()))
-        ),
-    )
-    owner = create(store, new_pod("owner"))
-    foreign = create(store, new_pod("foreign", owner=owner, finalizers=orphan.metadata.finalizers))
-    await settle(store, TrackingCleanup(store))
-    freed, kept = find(store, orphan), find(store, foreign)
-    assert freed is not None
-    assert kept is not None
-    assert (freed.metadata.finalizers, kept.metadata.finalizers) == ((), foreign.metadata.finalizers)
+async def test_without_a_job_controller_nobody_takes_the_tracking_finalizer_off() -> None:
+    async with LocalCluster.manual() as cluster:
+        job = create(cluster.store, new_job())
+        pod = create(cluster.store, tracked_pod("p", job))
+        await cluster.delete_job(job.key)
+        await turns()
+        held = find(cluster.store, pod)
+        assert held is not None
+        assert held.metadata.deletion_timestamp is not None
 
 
 # ---- pods deleted before they ran --------------------------------------------------------------------------------

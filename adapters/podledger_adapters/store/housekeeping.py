@@ -1,7 +1,7 @@
 """Runs the cluster's own small controllers over the store: one task, one watch, no polling.
 
 A keeper is told of every change and queues what it must do; it does so in batches, with pauses in which others run.
-The keepers are `garbage.py`, `pod_garbage.py`, `namespaces.py`, `tracking.py` and `ttl.py`.
+The keepers are `garbage.py`, `pod_garbage.py`, `namespaces.py` and `ttl.py`.
 """
 
 from collections.abc import Sequence

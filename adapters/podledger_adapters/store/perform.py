@@ -31,7 +31,7 @@ from podledger_adapters.store.event_recorder import EventRecorder
 from podledger_adapters.store.kinds import RESOURCES
 from podledger_adapters.store.object_store import ObjectStore
 
-__all__ = ["perform", "without_finalizer"]
+__all__ = ["perform"]
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ def perform(store: ObjectStore, recorder: EventRecorder, batch: Batch, command: 
         return Failed(error.code, error.reason, error.message)
 
 
-def without_finalizer(pod: Pod) -> Pod:
+def _without_finalizer(pod: Pod) -> Pod:
     """The pod without the tracking finalizer; other finalizers stay."""
     finalizers = pod.metadata.finalizers
     if FINALIZER not in finalizers:
@@ -86,14 +86,14 @@ def _create(store: ObjectStore, batch: Batch, command: CreatePod) -> Outcome:
 
 
 def _release(batch: Batch, command: ReleasePod) -> Outcome:
-    pod = _if_there(lambda: batch.modify(Pod, (command.namespace, command.name), without_finalizer, uid=command.uid))
+    pod = _if_there(lambda: batch.modify(Pod, (command.namespace, command.name), _without_finalizer, uid=command.uid))
     return Done(pod.metadata.resource_version) if pod is not None else Done()
 
 
 def _delete(batch: Batch, command: DeletePod) -> Outcome:
     key = (command.namespace, command.name)
     # The release comes before the delete, which else would leave the pod waiting for its finalizer.
-    if command.release and _if_there(lambda: batch.modify(Pod, key, without_finalizer, uid=command.uid)) is None:
+    if command.release and _if_there(lambda: batch.modify(Pod, key, _without_finalizer, uid=command.uid)) is None:
         return Done()
     pod = _if_there(lambda: batch.delete(Pod, key, DeleteOptions(uid=command.uid)))
     return Done(pod.metadata.resource_version) if pod is not None else Done()
@@ -135,7 +135,7 @@ def _adopt(store: ObjectStore, batch: Batch, command: AdoptPod) -> Outcome:
 
 def _let_go(batch: Batch, command: LetGoPod) -> Outcome:
     def let_go(pod: Pod) -> Pod:
-        pod = without_finalizer(pod)
+        pod = _without_finalizer(pod)
         owners = tuple(one for one in pod.metadata.owner_references if one.uid != command.job)
         return replace(pod, metadata=replace(pod.metadata, owner_references=owners))
 

@@ -9,17 +9,24 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.unit.kubernetes_objects import JOB, KEY, POD_UID, event_line
 
 from podledger.api.cronjob import CronJob
 from podledger.api.document import cronjob_from_document, pod_from_document
 from podledger.api.job import Job, JobStatus
 from podledger.api.pod import Pod
-from podledger.job.command import PublishStatus, ReleasePod
+from podledger.job.command import CreatePod, PublishStatus, ReleasePod
+from podledger.job.decision import decide
+from podledger.job.fold import fold
+from podledger.job.names import INTENT_ANNOTATION
+from podledger.job.observation import observe_job
+from podledger.job.state import JobState
 from podledger.ports import Done, Failed, Seen
 from podledger_adapters.kubernetes.answer import outcome_of
 from podledger_adapters.kubernetes.client import Answer
 from podledger_adapters.kubernetes.decode import decode_job, decode_page, decode_pod, decode_seen, decode_status
+from podledger_adapters.kubernetes.request import create_pod
 from podledger_adapters.kubernetes.watch import Lines, Listing, ListWatch, Paged, Streaming, Watching
 
 REFERENCE = Path(os.environ.get("PODLEDGER_REFERENCE", Path(__file__).parents[2].parent / "shared"))
@@ -69,6 +76,28 @@ def test_a_stored_job_is_read_with_its_status() -> None:
     assert isinstance(change, Seen)
     assert isinstance(change.object, Job)
     assert change.object == job
+
+
+def test_the_pod_we_make_for_a_job_is_the_one_the_builtin_controller_made() -> None:
+    job = decode_job(recorded("stored-job.json"))
+    (made,) = (
+        item
+        for item in msgspec.json.decode(recorded("stored-pod-list.json"))["items"]
+        if item["metadata"]["ownerReferences"][0]["uid"] == job.metadata.uid
+    )
+    state = JobState(uid=job.metadata.uid, namespace=job.metadata.namespace, name=job.metadata.name, seed="seed")
+    for event in observe_job(None, replace(job, status=JobStatus())):
+        fold(state, event)
+    (command,) = (each for each in decide(state, 1_800_000_000.0).commands if isinstance(each, CreatePod))
+    ours = msgspec.json.decode(create_pod(command).body)
+    given_by_server = {"uid", "resourceVersion", "generation", "creationTimestamp", "managedFields"}
+    theirs = {name: item for name, item in made["metadata"].items() if name not in given_by_server | {"name"}}
+    assert ours["metadata"].pop("name").startswith("pi-")
+    assert ours["metadata"].pop("annotations") == {INTENT_ANNOTATION: command.intent}
+    assert ours["metadata"] == theirs
+    # Admission and the defaults of pods add to the spec; nothing of what we ask for is missing or otherwise.
+    added = {"tolerations", "priority", "enableServiceLinks", "preemptionPolicy"}
+    assert ours["spec"] == {name: item for name, item in made["spec"].items() if name not in added}
 
 
 def test_the_end_of_a_history_is_a_relist() -> None:

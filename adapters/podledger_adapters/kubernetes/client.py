@@ -34,7 +34,7 @@ CONNECT_S: Final = 10.0
 CALL_S: Final = 60.0
 """How long a call may take: API servers give up after as long themselves."""
 IDLE_S: Final = 90.0
-"""A watch in which nothing comes for so long is taken as dead: servers send bookmarks once a minute."""
+"""A watch in which nothing comes for so long is begun anew: servers send bookmarks once a minute if there is news."""
 CONNECTIONS: Final = 64
 READ_BYTES: Final = 1024 * 1024
 MAX_THROTTLED: Final = 3

@@ -10,6 +10,7 @@ PodledgerError
 │   ├── LedgerLocked        another process writes it
 │   ├── StaleEpoch          another holder took the stream over
 │   ├── PositionConflict    the expected position is not the end of the stream
+│   ├── EventsForgotten     a log in memory that keeps no history was asked for it
 │   ├── DamagedLog          digest, chain or position does not fit; names the first bad batch
 │   ├── LogUnavailable      disk full, I/O error, failed fsync: nothing more is acknowledged
 │   └── LogClosed           used after close
@@ -28,6 +29,7 @@ __all__ = [
     "ClusterError",
     "ControllerStopped",
     "DamagedLog",
+    "EventsForgotten",
     "InputError",
     "InvalidObject",
     "LedgerLocked",
@@ -99,6 +101,10 @@ class StaleEpoch(LogError):
 
 class PositionConflict(LogError):
     """The expected position is not the end of the stream; nothing was appended. Rebuild the fold from the log."""
+
+
+class EventsForgotten(LogError):
+    """The log does not keep events that old (`MemoryLog(keep_events=False)`); read from its oldest snapshot on."""
 
 
 class DamagedLog(LogError):

@@ -28,3 +28,15 @@ class TestMemoryLog(EventLogConformance):
 
     def open_log(self) -> AbstractAsyncContextManager[EventLog]:
         return MemoryLog(self.ledger)
+
+
+@pytest.mark.asyncio
+class TestForgetfulMemoryLog(EventLogConformance):
+    """Behind its snapshots only what nobody needs is gone, so that it passes all the same."""
+
+    @pytest.fixture(autouse=True)
+    def _place(self) -> None:
+        self.ledger = MemoryLedger()
+
+    def open_log(self) -> AbstractAsyncContextManager[EventLog]:
+        return MemoryLog(self.ledger, keep_events=False)

@@ -41,6 +41,8 @@ CONTROLLERS: Final = ("job", "cronjob", "ttl", "gc", "podgc", "namespace")
 """The controllers there are."""
 SYNC_BATCH_PERIOD_S: Final = 1.0
 """As the built-in Job controller has it."""
+MEMORY_SNAPSHOT_EVENTS: Final = 50_000
+"""Events between snapshots where the log is in memory: what is behind them is forgotten."""
 WILDCARDS: Final = ("0.0.0.0", "::")  # compared with, not listened on
 TOKEN_BYTES: Final = 32
 
@@ -151,13 +153,15 @@ def controller_options(options: ServerOptions) -> ControllerOptions | None:
     if not (jobs or cronjobs):
         return None
     settings = ControllerOptions(sync_batch_period_s=options.sync_batch_period_s, cronjobs=cronjobs)
+    if options.db is None:
+        settings = replace(settings, snapshot_events=MEMORY_SNAPSHOT_EVENTS)
     return settings if jobs else replace(settings, managed_by=frozenset())
 
 
 async def open_store(stack: AsyncExitStack, workspace: Workspace, clock: Clock) -> tuple[ObjectStore, EventLog]:
     """The objects and the log: in the ledger that was named, else in memory. Raises LogError."""
     if workspace.temporary:
-        return ObjectStore(clock), await stack.enter_async_context(MemoryLog())
+        return ObjectStore(clock), await stack.enter_async_context(MemoryLog(keep_events=False))
     log = await stack.enter_async_context(SqliteLog.open(workspace.ledger, clock=clock))
     return await ObjectStore.open(clock, log.objects()), log
 

@@ -12,7 +12,7 @@ from typing import Self
 import anyio
 import anyio.lowlevel
 
-from podledger.errors import DamagedLog, InputError, LogClosed, LogError, LogUnavailable, OtherCluster
+from podledger.errors import DamagedLog, EventsForgotten, InputError, LogClosed, LogError, LogUnavailable, OtherCluster
 from podledger.event import Event
 from podledger.log.codec import GENESIS, StoredBatch, check_link, decode_batch
 from podledger.log.pending import Append
@@ -22,12 +22,17 @@ from podledger.ports import LogBatch, Snapshot, Taken
 
 __all__ = ["MemoryLedger", "MemoryLog"]
 
+FORGETFUL_SNAPSHOTS = 2
+"""Snapshots that are kept where events are not, and with them the events behind the older one."""
+
 
 class MemoryLedger:
     """What is durable: rows, ends and snapshots of each stream, and whose ledger it is."""
 
     def __init__(self) -> None:
         self.rows: dict[str, list[StoredBatch]] = {}
+        self.starts: dict[str, tuple[int, bytes]] = {}
+        """Position and chain in front of a stream's rows, where earlier ones were forgotten."""
         self.heads: dict[str, Head] = {}
         self.snapshots: dict[str, list[Snapshot]] = {}
         self.cluster: str | None = None
@@ -40,6 +45,22 @@ class MemoryLedger:
         self._positions.setdefault(row.stream, {})[row.id] = row.last
         self.heads[row.stream] = Head(row.last, row.chain, head.epoch, head.holder)
 
+    def start(self, stream: str) -> tuple[int, bytes]:
+        """Position and chain that a stream's rows follow on."""
+        return self.starts.get(stream, (0, GENESIS))
+
+    def forget(self, stream: str, position: int) -> None:
+        """Drop the rows up to the batch that ends at a position, their ids too."""
+        kept = self.index_behind(stream, position)
+        if not kept:
+            return
+        rows = self.rows[stream]
+        # A new list: whoever reads goes on in the old one.
+        self.rows[stream] = rows[kept:]
+        self.starts[stream] = rows[kept - 1].last, rows[kept - 1].chain
+        for row in rows[:kept]:
+            del self._positions[stream][row.id]
+
     def find(self, stream: str, batch_id: str) -> int | None:
         """The position of the batch stored with an id."""
         return self._positions.get(stream, {}).get(batch_id)
@@ -50,8 +71,9 @@ class MemoryLedger:
 
     def chain_at(self, stream: str, position: int) -> bytes | None:
         """The chain at the end of the batch that ends at a position; None if none ends there."""
-        if position == 0:
-            return GENESIS
+        start, chain = self.start(stream)
+        if position <= start:
+            return chain if position == start else None
         index = self.index_behind(stream, position - 1)
         rows = self.rows.get(stream, [])
         return rows[index].chain if index < len(rows) and rows[index].last == position else None
@@ -74,12 +96,15 @@ class MemoryLog:
     """An `EventLog` in memory; also an async context manager, as SqliteLog is.
 
     What is appended is durable at once, unless `manual` is set: then when `commit` is called, and `fail` and `crash`
-    do what a disk and a power cut do.
+    do what a disk and a power cut do. It grows for ever, unless `keep_events` is false: then the events behind its
+    oldest snapshot are forgotten, which is all that a controller needs. Reading them raises EventsForgotten, and their
+    batch ids are no longer known as stored.
     """
 
-    def __init__(self, ledger: MemoryLedger | None = None, *, manual: bool = False) -> None:
+    def __init__(self, ledger: MemoryLedger | None = None, *, manual: bool = False, keep_events: bool = True) -> None:
         self.ledger = ledger if ledger is not None else MemoryLedger()
         self._manual = manual
+        self._keep_events = keep_events
         self._ends: dict[str, StreamEnd] = {}
         self._waiting: list[_Waiting] = []
         self._grown = anyio.Event()
@@ -148,7 +173,11 @@ class MemoryLog:
         index = ledger.index_behind(stream, after)
         rows = ledger.rows.get(stream, [])
         before = rows[index - 1] if index else None
-        position, chain = (before.last, before.chain) if before else (0, GENESIS)
+        position, chain = (before.last, before.chain) if before else ledger.start(stream)
+        if after < position and not before:
+            raise EventsForgotten(
+                f"stream {stream}: the events up to position {position} are forgotten; read on from there"
+            )
         while position < end:
             if index >= len(rows):
                 raise DamagedLog(f"stream {stream}: position {position + 1} is missing", position + 1)
@@ -176,7 +205,9 @@ class MemoryLog:
             raise DamagedLog(f"stream {stream}: a snapshot at position {position} does not fit the log", position)
         others = [kept for kept in self.ledger.snapshots.get(stream, []) if kept.position != position]
         kept = sorted([*others, snapshot], key=lambda each: each.position, reverse=True)
-        self.ledger.snapshots[stream] = kept[:SNAPSHOTS_KEPT]
+        self.ledger.snapshots[stream] = kept = kept[: SNAPSHOTS_KEPT if self._keep_events else FORGETFUL_SNAPSHOTS]
+        if not self._keep_events:
+            self.ledger.forget(stream, kept[-1].position)
         await anyio.lowlevel.checkpoint()
 
     async def snapshots(self, stream: str) -> Sequence[Snapshot]:

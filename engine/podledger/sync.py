@@ -71,14 +71,14 @@ class Syncer:
 class _JobSync(OneSync[Command, Outcome]):
     """The sync of one Job; `state` is None for one that is not known any more."""
 
-    __slots__ = ("_acted", "_journal", "_left", "_limits", "_reflector", "state")
+    __slots__ = ("_acted", "_found", "_journal", "_left", "_limits", "_reflector", "state")
 
     def __init__(
         self, uid: str, state: JobState | None, journal: Journal, reflector: Reflector, limits: Limits
     ) -> None:
         super().__init__(uid)
         self.state, self._journal, self._reflector, self._limits = state, journal, reflector, limits
-        self._acted = self._left = False
+        self._acted = self._left = self._found = False
 
     def decide(self, now: float, position: int, *, begins: bool) -> tuple[Sequence[Event], Sequence[Command]]:
         """See `OneSync.decide`."""
@@ -110,8 +110,11 @@ class _JobSync(OneSync[Command, Outcome]):
         if isinstance(outcome, Created):
             if isinstance(command, CreatePod) and command.intent not in state.creating:
                 return  # the watch was faster and may know more by now: that the pod ended, or is gone
-            self._journal.add(observe_outcome(state, command, outcome, now_s))
+            events = observe_outcome(state, command, outcome, now_s)
+            self._journal.add(events)
             reflector.created(state, outcome.pod)
+            # An earlier call made it, and it went on since: the watch will not show again what is known by now.
+            self._found = self._found or len(events) > 1
             return
         self._journal.add(observe_outcome(state, command, outcome, now_s, self._limits))
         if isinstance(outcome, Done) and not isinstance(command, _NOT_OF_A_POD):
@@ -119,7 +122,8 @@ class _JobSync(OneSync[Command, Outcome]):
 
     def result(self) -> SyncResult:
         """How it ended. What is left though nothing was done is stuck: to look again at once would go on for ever."""
-        return SyncResult(self.uid, self.wake_at, self._left, self.failed or (self._left and not self._acted))
+        stuck = self._left and not self._acted
+        return SyncResult(self.uid, self.wake_at, self._left or self._found, self.failed or stuck)
 
 
 def _is_swallowed(outcome: Outcome) -> bool:

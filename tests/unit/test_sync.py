@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from msgspec.structs import replace
 from tests.unit.controller_world import Wrapped, events_of, make_job
+from tests.unit.job_world import status_of_phase
 
 from podledger import Controller, Job, JobKey, MemoryLog, VirtualClock
 from podledger.api.meta import ObjectMeta
@@ -180,6 +181,30 @@ async def test_a_pod_that_the_watch_showed_and_took_away_before_the_answer_came_
     state = one.journal.projection.states["j"]
     assert (state.pods, state.tally.active, state.creating) == ({}, 0, {})
     assert "0 at home" in repr(one.reflector)
+
+
+@pytest.mark.asyncio
+async def test_a_pod_that_its_create_finds_ended_leads_to_the_next_sync_for_no_watch_will() -> None:
+    one = await OneJob.begin(job(completions=2))
+    answer, found = one.answer, list[Pod]()
+
+    def find(command: Command) -> Outcome:
+        outcome = answer(command)
+        if not isinstance(outcome, Created):
+            return outcome
+        # An earlier call with this intent made it, and was not heard of.
+        found.append(replace(outcome.pod, status=status_of_phase("Succeeded", one.clock.now())))
+        return Created(found[-1])
+
+    one.answer = find  # type: ignore[method-assign]  # the answers of this test
+    (result,) = await one.syncer.sync(["j"])
+    state = one.journal.projection.states["j"]
+    assert (state.tally.active, state.published.succeeded, result) == (0, 1, SyncResult("j", left=True))
+    one.reflector.take_touched()
+    one.show(*map(Seen, found))
+    assert one.reflector.take_touched() == {}, "the watch shows nothing new"
+    await one.syncer.sync(["j"])
+    assert len(found) == 2
 
 
 @pytest.mark.asyncio

@@ -1,7 +1,7 @@
 """A cluster inside this process: the object store, somebody who runs its pods, and its housekeeping.
 
-`LocalCluster` is `podledger.ports.CronCluster` for the controller and a small client for users. What a call does to the
-store is `store/perform.py` and `store/perform_cron.py`; how pods are run is `nodes/`.
+`LocalCluster` is `podledger.ports.CronCluster` for the controller, `EventCluster` for the recorder, and a small client
+for users. What a call does to the store is `store/perform.py` and `store/perform_cron.py`, how pods are run `nodes/`.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -187,6 +187,13 @@ class LocalCluster:
         except StoreUnavailable as error:
             return [Unknown(str(error))] * len(outcomes)
         return outcomes
+
+    @asynccontextmanager
+    async def watch_kubernetes_events(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
+        """List and watch Kubernetes Events, likewise."""
+        self._background.check()
+        async with aclosing(list_and_watch(self.store, (KubernetesEvent,))) as changes:
+            yield changes
 
     async def get_job(self, key: JobKey) -> Job | None:
         """The Job as it is now."""

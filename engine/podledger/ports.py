@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from podledger.api.cronjob import CronJob
 from podledger.api.job import Job, JobKey
+from podledger.api.kubernetes_event import KubernetesEvent
 from podledger.api.pod import Pod, PodStatus
 from podledger.cron.command import CronCommand
 from podledger.cron.outcome import CronOutcome, JobCreated
@@ -28,6 +29,7 @@ __all__ = [
     "CronCluster",
     "CronOutcome",
     "Done",
+    "EventCluster",
     "EventLog",
     "Failed",
     "Gone",
@@ -48,7 +50,7 @@ __all__ = [
     "Unknown",
 ]
 
-Kind = Literal["Job", "Pod", "CronJob"]
+Kind = Literal["Job", "Pod", "CronJob", "Event"]
 
 
 # ---- Cluster: changes -----------------------------------------------------------------------------------------
@@ -63,7 +65,7 @@ class ListBegan(Struct, frozen=True, gc=False):
 class Seen(Struct, frozen=True, gc=False):
     """An object as it is: listed, added or modified."""
 
-    object: Job | Pod | CronJob
+    object: Job | Pod | CronJob | KubernetesEvent
 
 
 class Gone(Struct, frozen=True, gc=False):
@@ -140,6 +142,20 @@ class CronCluster(Cluster, Protocol):
 
     async def perform_cron(self, commands: Sequence[CronCommand]) -> Sequence[CronOutcome]:
         """Make these calls, as `perform` does. A RecordCronEvent may be done later."""
+        ...
+
+
+@runtime_checkable
+class EventCluster(Cluster, Protocol):
+    """A cluster that shows Kubernetes Events too, to a recorder: no controller asks for them."""
+
+    def watch_kubernetes_events(self) -> AbstractAsyncContextManager[AsyncIterator[Sequence[Change]]]:
+        """List and watch v1 Events, as `watch` does Jobs and pods.
+
+        At least those about Jobs, CronJobs and pods are shown. Events may have versions of their own, not comparable
+        with those of other kinds (API servers may keep them in another store). One that expired is `Gone`, or is just
+        no longer listed.
+        """
         ...
 
 

@@ -10,11 +10,12 @@ from typing import get_args
 import msgspec
 
 from podledger.api.job import JobKey
-from podledger.cron.event import CronEvent, CronRecord
+from podledger.cron.event import CronEvent, CronJobGone, CronKubernetesEventSeen, CronRecord
 from podledger.cron.state import decode_cron_state, encode_cron_state
 from podledger.cron_states import CronStates
 from podledger.errors import DamagedLog
 from podledger.event import ClusterRewound, EpochTaken, Event, EventsCompacted, StreamRecord, StreamStarted
+from podledger.event_memory import EventMemory
 from podledger.job import event as ev
 from podledger.job.event_seen import JobRecord
 from podledger.job.fold import fold
@@ -46,6 +47,8 @@ class Projection:
         self.revision = 0
         self.states: dict[str, JobState] = {}
         self.crons = CronStates()
+        self.told = EventMemory()
+        """Which Kubernetes Events the log has."""
         self._uids: dict[JobKey, str] = {}
         self._manual: dict[str, dict[str, None]] = {}
 
@@ -82,6 +85,8 @@ class Projection:
         kind = type(event)
         if kind is ev.JobSet:
             self._name(state)
+        elif kind is ev.KubernetesEventSeen:
+            self._remember(event)
         elif state.gone and not state.pods and kind in _MAY_END:
             self._drop(state)
         if kind in _VERSIONED:
@@ -93,6 +98,17 @@ class Projection:
             raise DamagedLog(text, self.position)
         if type(event) in _VERSIONED:
             self._note_version(event)
+        elif isinstance(event, CronJobGone):
+            self.told.forget(event.cronjob)
+        else:
+            self._remember(event)
+
+    def _remember(self, event: Event) -> None:
+        """If it tells of a Kubernetes Event, the log has that now."""
+        if isinstance(event, ev.KubernetesEventSeen):
+            self.told.remember(event.job, event.content, event.seen_s)
+        elif isinstance(event, CronKubernetesEventSeen):
+            self.told.remember(event.cronjob, event.content, event.seen_s)
 
     def _note_version(self, event: Event) -> None:
         version: str = getattr(event, "resource_version", "")
@@ -120,6 +136,7 @@ class Projection:
 
     def _drop(self, state: JobState) -> None:
         del self.states[state.uid]
+        self.told.forget(state.uid)
         self._manual.get(state.namespace, {}).pop(state.uid, None)
         if self._uids.get(state.key) == state.uid:
             del self._uids[state.key]
@@ -161,6 +178,7 @@ class _Stored(msgspec.Struct, array_like=True):
     revision: int
     states: list[bytes]
     crons: list[bytes] = []
+    told: EventMemory = msgspec.field(default_factory=EventMemory)
 
 
 _VERSION = 1
@@ -173,7 +191,7 @@ def encode_projection(projection: Projection) -> bytes:
     states = [encode_state(state) for state in projection]
     crons = [encode_cron_state(state) for state in projection.crons]
     numbers = (projection.position, projection.epoch, projection.revision)
-    stored = _Stored(_VERSION, projection.seed, *numbers, states, crons)
+    stored = _Stored(_VERSION, projection.seed, *numbers, states, crons, projection.told)
     return _encoder.encode(stored)
 
 
@@ -187,6 +205,7 @@ def decode_projection(body: bytes) -> Projection:
     projection.epoch, projection.revision = stored.epoch, stored.revision
     projection.load(decode_state(state) for state in stored.states)
     projection.crons.load(decode_cron_state(state) for state in stored.crons)
+    projection.told = stored.told
     return projection
 
 

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from podledger.api.cronjob import CronJob
 from podledger.api.job import Job, JobKey
+from podledger.api.kubernetes_event import KubernetesEvent
 from podledger.api.pod import Pod
 from podledger.cron.event import CronEvent
 from podledger.cron_homes import CronHomes
@@ -108,8 +109,9 @@ class Reflector:
         """
         for change in changes:
             match change:
-                case Seen():
-                    self._seen(change.object, now)
+                case Seen(object=seen):
+                    if not isinstance(seen, KubernetesEvent):  # those are shown to `event_homes.py`
+                        self._seen(seen, now)
                 case Gone():
                     self._gone(change, now)
                 case ListBegan():

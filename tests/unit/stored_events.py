@@ -20,6 +20,7 @@ from podledger.api.meta import ObjectMeta
 from podledger.cron import event as cron
 from podledger.event import Event
 from podledger.job import event as ev
+from podledger.job.event_content import EventContent
 
 __all__ = ["DATA", "SAMPLES"]
 
@@ -46,6 +47,9 @@ _STATUS = status(
     failed_indexes="1",
     completion_time=at(START_S),
 )
+_CONTENT = EventContent(
+    "8e5d", "name.18e9", "Warning", "BackOff", "why", "kubelet", 3, START_S, START_S + 0.5, START_S + 60.25
+)
 _OBSERVATIONS: list[Event] = [
     ev.JobSet("job", "default", "name", "7", 1, START_S, _SPEC, {"app": "x"}),
     ev.JobSpecChanged("job", "8", 2, _SPEC),
@@ -55,6 +59,7 @@ _OBSERVATIONS: list[Event] = [
     ev.JobGone("job"),
     ev.StatusImported("job", "12", _STATUS),
     ev.JobMissing("job", "default", "name"),
+    ev.KubernetesEventSeen("job", _CONTENT, START_S + 61.5, "pod", "name-0-abcde"),
     ev.PodCreated("job", "pod", "name-0-abcde", "13", START_S, "8fae2c57-0", 0, False, False, 1, 2),
     ev.PodScheduled("job", "pod", "node"),
     ev.PodStarted("job", "pod", START_S),
@@ -125,6 +130,7 @@ _CRON: list[Event] = [
     cron.CronJobStatusSeen("cron", "10", _CRON_STATUS),
     cron.CronJobDeleting("cron", "11", START_S),
     cron.CronJobGone("cron"),
+    cron.CronKubernetesEventSeen("cron", _CONTENT, START_S + 61.5),
     cron.RunSeen("cron", "run", "name-7", True, "12"),
     cron.RunStarted("cron", "run", START_S),
     cron.RunFinished("cron", "run", "Complete", START_S),

@@ -14,6 +14,7 @@ from podledger_adapters.kubernetes.request import ApiRequest
 
 POD_PATH = "/api/v1/namespaces/batch/pods/pi-abcde"
 STRATEGIC = "application/strategic-merge-patch+json"
+OTHERS_LEFT_OUT = "%2C".join(f"involvedObject.kind%21%3D{kind}" for kind in request.OTHER_KINDS)
 
 
 def body(asked: ApiRequest) -> Any:
@@ -117,6 +118,15 @@ def test_empty_lists_of_uncounted_pods_stay_an_object() -> None:
             request.streaming_list("jobs", "", 300),
             "/apis/batch/v1/jobs?watch=true&allowWatchBookmarks=true&sendInitialEvents=true"
             "&resourceVersionMatch=NotOlderThan&timeoutSeconds=300",
+        ),
+        (
+            request.list_page("events", "a", 500),
+            f"/api/v1/namespaces/a/events?limit=500&fieldSelector={OTHERS_LEFT_OUT}",
+        ),
+        (
+            request.watch("events", "", "12", 300),
+            "/api/v1/events?watch=true&allowWatchBookmarks=true&resourceVersion=12&timeoutSeconds=300"
+            f"&fieldSelector={OTHERS_LEFT_OUT}",
         ),
     ],
 )

@@ -14,11 +14,12 @@ from tests.unit.stored_events import DATA, SAMPLES
 from podledger.api.cronjob import CronJobSpec, CronJobStatus
 from podledger.api.job import JobSpec, JobStatus
 from podledger.event import Event
+from podledger.job.event_content import EventContent
 
 TAGS = {
     "StreamStarted": 1, "EpochTaken": 2, "ClusterRewound": 3, "ListGap": 4, "EventsCompacted": 5, "Blanked": 6,
     "JobSet": 10, "JobSpecChanged": 11, "JobUpdated": 12, "JobStatusSeen": 13, "JobDeleting": 14, "JobGone": 15,
-    "StatusImported": 16, "JobMissing": 17,
+    "StatusImported": 16, "JobMissing": 17, "KubernetesEventSeen": 18,
     "PodCreated": 20, "PodScheduled": 21, "PodStarted": 22, "PodReady": 23, "PodRestarted": 24,
     "PodConditionsChanged": 25, "PodSucceeded": 26, "PodFailed": 27, "PodTerminating": 28, "PodFinalizerGone": 29,
     "PodGone": 30, "PodMatchChanged": 31,
@@ -27,7 +28,7 @@ TAGS = {
     "LetGoIntended": 50, "PodRetained": 51, "UidSettled": 52,
     "CallFailed": 60, "DeleteAccepted": 61, "PodReleased": 62, "StatusPublished": 63, "PodAdopted": 64, "PodLetGo": 65,
     "CronJobSet": 100, "CronJobSpecChanged": 101, "CronJobUpdated": 102, "CronJobStatusSeen": 103,
-    "CronJobDeleting": 104, "CronJobGone": 105, "RunSeen": 110, "RunStarted": 111, "RunFinished": 112, "RunGone": 113,
+    "CronJobDeleting": 104, "CronJobGone": 105, "CronKubernetesEventSeen": 106, "RunSeen": 110, "RunStarted": 111, "RunFinished": 112, "RunGone": 113,
     "CronSyncDecided": 120, "ScheduleFired": 121, "SlotsMissed": 122, "SlotSkipped": 123, "ScheduleRefused": 124,
     "RunDeleteIntended": 125, "RunSettled": 126, "LastSuccessSet": 127, "CronStatusIntended": 128,
     "RunCreated": 140, "RunDeleted": 141, "RunMissing": 142, "CronStatusPublished": 143, "CronCallFailed": 144,
@@ -77,13 +78,16 @@ def values(type_: object) -> st.SearchStrategy[object]:
     """Anything a field of this type may hold."""
     pairs = st.lists(st.tuples(strategies.texts, strategies.texts), max_size=2).map(tuple)
     codes = st.lists(st.tuples(strategies.texts, strategies.counts), max_size=2).map(tuple)
+    times = st.floats(0, 4e9)
+    contents = st.builds(EventContent, *[strategies.texts] * 6, strategies.counts, st.integers(0, 2**33), times, times)
     known: dict[object, st.SearchStrategy[object]] = {
         str: strategies.texts,
         int: st.integers(-1, 2**53),
         bool: st.booleans(),
-        float: st.floats(0, 4e9),
+        float: times,
         CronJobSpec: strategies.cronjob_specs,
         CronJobStatus: strategies.cronjob_statuses,
+        EventContent: contents,
         JobSpec: strategies.job_specs,
         JobStatus: strategies.job_statuses,
         dict[str, str]: strategies.label_maps,

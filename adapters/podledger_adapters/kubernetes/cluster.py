@@ -170,6 +170,12 @@ class KubernetesCluster:
         async with self._watching(("CronJob",)) as changes:
             yield changes
 
+    @asynccontextmanager
+    async def watch_kubernetes_events(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
+        """List and watch Kubernetes Events, likewise."""
+        async with self._watching(("Event",)) as changes:
+            yield changes
+
     async def perform_cron(self, commands: Sequence[CronCommand]) -> Sequence[CronOutcome]:
         """As `perform`."""
         self._background.check()

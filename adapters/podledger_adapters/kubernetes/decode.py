@@ -1,7 +1,8 @@
 """Objects of an API server, decoded straight to the fields we need; fields this release does not know are skipped.
 
-Watches show a pod about six times in its life, so those are decoded slim: managedFields and most of the spec, which
-are most of their bytes, are never made into objects. Lines are split here too, on raw bytes: they reach 1.5 MB.
+Watches show a pod about six times in its life, and tell as many Kubernetes Events about it, so those are decoded slim:
+managedFields and most of the spec, which are most of their bytes, are never made into objects. Lines are split here
+too, on raw bytes: they reach 1.5 MB.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from msgspec import Raw, Struct, field
 from podledger.api.cronjob import CronJob
 from podledger.api.job import Job
 from podledger.api.json_value import is_array, is_object
+from podledger.api.kubernetes_event import EventSeries, EventSource, KubernetesEvent, ObjectReference
 from podledger.api.meta import ObjectMeta, OwnerReference
 from podledger.api.pod import Pod, PodSpec, PodStatus
 from podledger.ports import Kind
@@ -134,7 +136,7 @@ def decode_pod(body: bytes) -> Pod:
     )
 
 
-# ---- pods as watches show them ------------------------------------------------------------------------------------
+# ---- pods and Events as watches show them -------------------------------------------------------------------------
 
 
 class _SeenMeta(Struct, frozen=True, rename="camel", gc=False):
@@ -149,6 +151,22 @@ class _SeenMeta(Struct, frozen=True, rename="camel", gc=False):
     annotations: dict[str, str] = {}
     owner_references: tuple[OwnerReference, ...] = ()
     finalizers: tuple[str, ...] = ()
+
+    def whole(self) -> ObjectMeta:
+        """The same, as the API's own type."""
+        return ObjectMeta(
+            name=self.name,
+            namespace=self.namespace,
+            uid=self.uid,
+            resource_version=self.resource_version,
+            creation_timestamp=self.creation_timestamp,
+            deletion_timestamp=self.deletion_timestamp,
+            deletion_grace_period_seconds=self.deletion_grace_period_seconds,
+            labels=self.labels,
+            annotations=self.annotations,
+            owner_references=self.owner_references,
+            finalizers=self.finalizers,
+        )
 
 
 class _SeenContainer(Struct, frozen=True, rename="camel", gc=False):
@@ -169,37 +187,60 @@ class _SeenPod(Struct, frozen=True, gc=False):
     status: PodStatus = PodStatus()
 
 
+class _SeenEvent(Struct, frozen=True, rename="camel", gc=False):
+    metadata: _SeenMeta
+    involved_object: ObjectReference = ObjectReference()
+    reason: str = ""
+    message: str = ""
+    source: EventSource = EventSource()
+    first_timestamp: datetime | None = None
+    last_timestamp: datetime | None = None
+    count: int = 0
+    type: str = ""
+    event_time: str | None = None
+    series: EventSeries | None = None
+    reporting_component: str = ""
+
+
 _seen = msgspec.json.Decoder(_SeenPod)
+_seen_event = msgspec.json.Decoder(_SeenEvent)
 _PLAIN: Final = {policy: {"restartPolicy": policy} for policy in ("Always", "Never", "OnFailure")}
 
 
-def decode_seen(kind: Kind, body: bytes | Raw) -> Job | Pod | CronJob:
+def decode_seen(kind: Kind, body: bytes | Raw) -> Job | Pod | CronJob | KubernetesEvent:
     """An object as a list or watch shows it; of a pod's spec only what rules look at. Raises msgspec.DecodeError."""
     if kind == "Job":
         return _read(_job, body)
     if kind == "CronJob":
         return _read(_cronjob, body)
+    if kind == "Event":
+        return _event(_read(_seen_event, body))
     seen = _read(_seen, body)
-    meta, spec = seen.metadata, seen.spec
+    spec = seen.spec
     base: dict[str, Any] = _PLAIN.get(spec.restart_policy) or {"restartPolicy": spec.restart_policy}
     if spec.init_containers:
         base = {**base, "initContainers": msgspec.to_builtins(spec.init_containers)}
     return Pod(
-        metadata=ObjectMeta(
-            name=meta.name,
-            namespace=meta.namespace,
-            uid=meta.uid,
-            resource_version=meta.resource_version,
-            creation_timestamp=meta.creation_timestamp,
-            deletion_timestamp=meta.deletion_timestamp,
-            deletion_grace_period_seconds=meta.deletion_grace_period_seconds,
-            labels=meta.labels,
-            annotations=meta.annotations,
-            owner_references=meta.owner_references,
-            finalizers=meta.finalizers,
-        ),
+        metadata=seen.metadata.whole(),
         spec=PodSpec(base=base, hostname=spec.hostname, node_name=spec.node_name),
         status=seen.status,
+    )
+
+
+def _event(seen: _SeenEvent) -> KubernetesEvent:
+    return KubernetesEvent(
+        metadata=seen.metadata.whole(),
+        involved_object=seen.involved_object,
+        reason=seen.reason,
+        message=seen.message,
+        source=seen.source,
+        first_timestamp=seen.first_timestamp,
+        last_timestamp=seen.last_timestamp,
+        count=seen.count,
+        type=seen.type,
+        event_time=seen.event_time,
+        series=seen.series,
+        reporting_component=seen.reporting_component,
     )
 
 

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 WATCH_S: Final = (300, 600)
 """How long a watch is asked to last: drawn between these, so that watches do not come back all at once."""
-RESOURCES: Final[dict[Kind, Resource]] = {"Job": "jobs", "Pod": "pods", "CronJob": "cronjobs"}
+RESOURCES: Final[dict[Kind, Resource]] = {"Job": "jobs", "Pod": "pods", "CronJob": "cronjobs", "Event": "events"}
 
 Put = Callable[[Sequence[Change]], Awaitable[None]]
 
@@ -64,7 +64,8 @@ class KindWatcher:
         self._kind: Kind = kind
         self._client, self._put, self._clock, self._draw = client, put, clock, draw
         self._namespaces = tuple(dict.fromkeys(namespaces)) or ("",)
-        self._streams = streams
+        # Servers keep no watch cache of Events, which streaming lists come from.
+        self._streams = streams and kind != "Event"
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -47,7 +47,7 @@ __all__ = [
     "watch",
 ]
 
-Resource = Literal["jobs", "pods", "cronjobs"]
+Resource = Literal["jobs", "pods", "cronjobs", "events"]
 
 MANAGER: Final = "fieldManager=podledger"
 PAGE_SIZE: Final = 500
@@ -57,7 +57,18 @@ JSON: Final = "application/json"
 MERGE: Final = "application/merge-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"
 
-_GROUPS: Final = {"jobs": "/apis/batch/v1", "pods": "/api/v1", "cronjobs": "/apis/batch/v1"}
+_GROUPS: Final = {"jobs": "/apis/batch/v1", "pods": "/api/v1", "cronjobs": "/apis/batch/v1", "events": "/api/v1"}
+OTHER_KINDS: Final = (
+    "DaemonSet", "Deployment", "Endpoints", "HorizontalPodAutoscaler", "Ingress", "Lease", "Namespace", "Node",
+    "PersistentVolume", "PersistentVolumeClaim", "PodDisruptionBudget", "ReplicaSet", "ReplicationController",
+    "Service", "StatefulSet",
+)  # fmt: skip
+_SELECTORS: Final = {"events": ",".join(f"involvedObject.kind!={kind}" for kind in OTHER_KINDS)}
+"""What is left out of lists and watches: of Events those about objects that are no Job, CronJob or pod.
+
+One watch without the kinds that are talked of most, rather than one each for the three kinds: no cache of the server's
+answers for Events, so that each watch of them has it read and decode all there are.
+"""
 _STATUS_FIELDS: Final = dict.fromkeys(JobStatus.__struct_encode_fields__)
 _CRON_STATUS_FIELDS: Final = dict.fromkeys(CronJobStatus.__struct_encode_fields__)
 _UNCOUNTED: Final[dict[str, Any]] = {"succeeded": None, "failed": None}
@@ -256,15 +267,17 @@ def get_pod(namespace: str, name: str) -> ApiRequest:
     return ApiRequest("GET", _pod_path(namespace, name))
 
 
-def _collection(resource: Resource, namespace: str) -> str:
+def _read(resource: Resource, namespace: str, query: dict[str, str]) -> ApiRequest:
+    if resource in _SELECTORS:
+        query = {**query, "fieldSelector": _SELECTORS[resource]}
     place = f"/namespaces/{quote(namespace)}" if namespace else ""
-    return f"{_GROUPS[resource]}{place}/{resource}"
+    return ApiRequest("GET", f"{_GROUPS[resource]}{place}/{resource}?{urlencode(query)}")
 
 
 def list_page(resource: Resource, namespace: str, size: int, token: str = "") -> ApiRequest:
     """A page of a consistent list of a namespace ("" for all), of `size` objects at most; `token` continues one."""
     query = {"limit": str(size)} | ({"continue": token} if token else {})
-    return ApiRequest("GET", f"{_collection(resource, namespace)}?{urlencode(query)}")
+    return _read(resource, namespace, query)
 
 
 def streaming_list(resource: Resource, namespace: str, timeout_s: int) -> ApiRequest:
@@ -276,7 +289,7 @@ def streaming_list(resource: Resource, namespace: str, timeout_s: int) -> ApiReq
         "resourceVersionMatch": "NotOlderThan",
         "timeoutSeconds": str(timeout_s),
     }
-    return ApiRequest("GET", f"{_collection(resource, namespace)}?{urlencode(query)}")
+    return _read(resource, namespace, query)
 
 
 def watch(resource: Resource, namespace: str, revision: str, timeout_s: int) -> ApiRequest:
@@ -287,4 +300,4 @@ def watch(resource: Resource, namespace: str, revision: str, timeout_s: int) -> 
         "resourceVersion": revision,
         "timeoutSeconds": str(timeout_s),
     }
-    return ApiRequest("GET", f"{_collection(resource, namespace)}?{urlencode(query)}")
+    return _read(resource, namespace, query)

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from podledger.api.cronjob import CronJob
 from podledger.api.job import Job
+from podledger.api.kubernetes_event import KubernetesEvent
 from podledger.api.meta import ObjectMeta
 from podledger.api.pod import Pod
 from podledger.freshness import version_of
@@ -281,7 +282,7 @@ class ListWatch:
         changes.append(Bookmark(self.kind, revision))
         return _further(state, revision)
 
-    def _read(self, raw: msgspec.Raw) -> Job | Pod | CronJob | None:
+    def _read(self, raw: msgspec.Raw) -> Job | Pod | CronJob | KubernetesEvent | None:
         """The object; None for one that cannot be read, which must not keep the others from being seen."""
         try:
             return decode_seen(self.kind, raw)

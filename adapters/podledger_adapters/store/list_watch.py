@@ -1,10 +1,11 @@
-"""The store's Jobs and pods, or its CronJobs, as the Cluster port wants them: lists, then changes, for ever."""
+"""What the store holds of some kinds, as the Cluster port wants it: lists, then changes, for ever."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final
 
 from podledger.api.cronjob import CronJob
 from podledger.api.job import Job
+from podledger.api.kubernetes_event import KubernetesEvent
 from podledger.api.pod import Pod
 from podledger.ports import Change, Gone, Kind, ListBegan, ListEnded, Seen
 from podledger_adapters.store.api_error import Expired
@@ -13,9 +14,14 @@ from podledger_adapters.store.watch import StoreChange
 
 __all__ = ["list_and_watch"]
 
-KINDS: Final[Mapping[type[Job | Pod | CronJob], Kind]] = {Job: "Job", Pod: "Pod", CronJob: "CronJob"}
+KINDS: Final[Mapping[type[Job | Pod | CronJob | KubernetesEvent], Kind]] = {
+    Job: "Job",
+    Pod: "Pod",
+    CronJob: "CronJob",
+    KubernetesEvent: "Event",
+}
 
-Watched = tuple[type[Job | Pod | CronJob], ...]
+Watched = tuple[type[Job | Pod | CronJob | KubernetesEvent], ...]
 
 
 async def list_and_watch(store: ObjectStore, watched: Watched = (Job, Pod)) -> AsyncGenerator[Sequence[Change]]:

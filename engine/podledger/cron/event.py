@@ -8,6 +8,7 @@ are Unix seconds. What events do to the state is `fold.py`.
 from msgspec import Struct
 
 from podledger.api.cronjob import CronJobSpec, CronJobStatus
+from podledger.job.event_content import EventContent
 
 __all__ = [
     "CronCallFailed",
@@ -18,6 +19,7 @@ __all__ = [
     "CronJobSpecChanged",
     "CronJobStatusSeen",
     "CronJobUpdated",
+    "CronKubernetesEventSeen",
     "CronRecord",
     "CronStatusIntended",
     "CronStatusPublished",
@@ -90,6 +92,13 @@ class CronJobDeleting(CronRecord, frozen=True, tag=104):
 
 class CronJobGone(CronRecord, frozen=True, tag=105):
     """The CronJob is no longer there."""
+
+
+class CronKubernetesEventSeen(CronRecord, frozen=True, tag=106):
+    """As `podledger.job.event.KubernetesEventSeen`, about the CronJob."""
+
+    content: EventContent
+    seen_s: float
 
 
 class RunSeen(CronRecord, frozen=True, tag=110):
@@ -261,6 +270,7 @@ CronEvent = (
     | CronJobStatusSeen
     | CronJobDeleting
     | CronJobGone
+    | CronKubernetesEventSeen
     | RunSeen
     | RunStarted
     | RunFinished

@@ -140,7 +140,7 @@ def _status_intended(state: CronState, event: ev.CronStatusIntended) -> None:
 
 
 def _nothing(state: CronState, event: ev.CronEvent) -> None:
-    """What comes of it is known by the outcome alone."""
+    """What comes of it is known by the outcome alone, or it is what others told, which no rule looks at."""
 
 
 # ---- outcomes -----------------------------------------------------------------------------------------------------
@@ -223,6 +223,7 @@ _FOLDS: dict[type, Callable[[CronState, Any], None]] = {
     ev.CronJobStatusSeen: _status_seen,
     ev.CronJobDeleting: _deleting,
     ev.CronJobGone: _gone,
+    ev.CronKubernetesEventSeen: _nothing,
     ev.RunSeen: _run_seen,
     ev.RunStarted: _run_started,
     ev.RunFinished: _run_finished,

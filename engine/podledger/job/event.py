@@ -35,6 +35,7 @@ from podledger.job.event_seen import (
     JobSpecChanged,
     JobStatusSeen,
     JobUpdated,
+    KubernetesEventSeen,
     PodConditionsChanged,
     PodCreated,
     PodFailed,
@@ -66,6 +67,7 @@ __all__ = [
     "JobSpecChanged",
     "JobStatusSeen",
     "JobUpdated",
+    "KubernetesEventSeen",
     "LetGoIntended",
     "PodAdopted",
     "PodConditionsChanged",
@@ -102,6 +104,7 @@ JobEvent = (
     | JobGone
     | StatusImported
     | JobMissing
+    | KubernetesEventSeen
     | PodCreated
     | PodScheduled
     | PodStarted

@@ -6,6 +6,7 @@ The union, and what holds for every event, is `event.py`.
 from msgspec import Struct
 
 from podledger.api.job import JobSpec, JobStatus
+from podledger.job.event_content import EventContent
 
 __all__ = [
     "JobDeleting",
@@ -16,6 +17,7 @@ __all__ = [
     "JobSpecChanged",
     "JobStatusSeen",
     "JobUpdated",
+    "KubernetesEventSeen",
     "PodConditionsChanged",
     "PodCreated",
     "PodFailed",
@@ -100,6 +102,19 @@ class JobMissing(JobRecord, frozen=True, tag=17):
 
     namespace: str
     name: str
+
+
+class KubernetesEventSeen(JobRecord, frozen=True, tag=18):
+    """Somebody told something about the Job or one of its pods, or told it again: `content.count` went up.
+
+    `pod` and `pod_name` are "" where it is about the Job itself. `seen_s` is by the recorder's clock. No rule looks at
+    it, and only recorders write it.
+    """
+
+    content: EventContent
+    seen_s: float
+    pod: str = ""
+    pod_name: str = ""
 
 
 class PodCreated(JobRecord, frozen=True, tag=20):

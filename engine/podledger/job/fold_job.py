@@ -223,7 +223,7 @@ def _published(state: JobState) -> None:
 
 
 def _nothing(state: JobState, event: ev.JobEvent) -> None:
-    """An intent whose effect is known by its outcome alone."""
+    """An intent whose effect is known by its outcome alone, or what others told, which no rule looks at."""
 
 
 JOB_FOLDS: dict[type, Callable[[JobState, Any], None]] = {
@@ -235,6 +235,7 @@ JOB_FOLDS: dict[type, Callable[[JobState, Any], None]] = {
     ev.JobGone: _job_gone,
     ev.JobStatusSeen: _job_status_seen,
     ev.StatusImported: _status_imported,
+    ev.KubernetesEventSeen: _nothing,
     ev.SyncDecided: _sync_decided,
     ev.BackoffSet: _backoff_set,
     ev.ConditionDecided: _condition_decided,

@@ -48,10 +48,16 @@ class ClusterOracle:
                 self._status_changed(account, before.status, written)
             account.job = written
         elif isinstance(written, Pod):
-            owner = written.metadata.controller()
-            account = self.accounts.get(owner.uid) if owner is not None else None
+            account = self._account_of(written)
             if account is not None:
                 self._pod_changed(account, before if isinstance(before, Pod) else None, written, change.removed)
+
+    def _account_of(self, pod: Pod) -> Account | None:
+        """The books that a pod is in, though it may have lost its owner since; None for nobody's."""
+        owner = pod.metadata.controller()
+        if owner is not None:
+            return self.accounts.get(owner.uid)
+        return next((each for each in self.accounts.values() if pod.metadata.uid in each.pods), None)
 
     def restored(self, objects: Sequence[Job | Pod]) -> None:
         """The cluster was set back to these objects: what was counted stands, pods live again or were never made."""
@@ -89,7 +95,7 @@ class ClusterOracle:
         for account in self.accounts.values():
             if not account.gone:
                 require_finished(account)
-            self._require_one_end_each(account)
+                self._require_one_end_each(account)
         if self.held():
             violated(f"all Jobs are finished and pods are held: {self.held()}")
 

@@ -29,21 +29,29 @@ class Fault(StrEnum):
     LOG_LOST = "restart with an empty log"
     LOG_REFUSES = "the log refuses an append and all behind it"
     ZOMBIE = "the old controller works on beside its successor"
+    STOPPED = "the controller is told to stop and ends in order, perhaps beside its successor"
     LATE_WRITE = "a call of a dead controller is applied after its death"
     CALL_REFUSED = "a call is refused, not applied (500)"
     CALL_THROTTLED = "a call is throttled, not applied (429)"
     ANSWER_LOST = "a call is applied and its answer lost"
     CALL_LOST = "a call is lost before it is applied, and so is its answer"
+    CALL_DENIED = "all calls about one object are denied for minutes, as by a quota or a webhook (403)"
     SLOW_CALL = "a batch of calls takes seconds"
+    SLOW_ANSWER = "the answers to a batch of calls take seconds"
     WATCH_DELAYED = "the changes of one kind come late"
     WATCH_DROPPED = "states in between are never shown"
     WATCH_DUPLICATED = "a change is shown twice"
     WATCH_BROKEN = "a watch breaks and the kind is listed again"
     STALE_LIST = "a list is answered from the past"
+    LIST_IN_PIECES = "a list comes piece by piece"
+    LIST_BROKEN = "a list breaks off in the middle and begins anew"
     RESTORED = "the cluster is restored from a backup, revisions and all"
     RESTORED_AHEAD = "the cluster is restored from a backup and goes on from higher revisions"
     POD_DELETED = "somebody deletes a pod"
     POD_FORCE_DELETED = "somebody deletes a pod without grace"
+    POD_EVICTED = "a pod is evicted: DisruptionTarget, and deleted"
+    NODE_LOST = "a pod's node is lost"
+    JOB_DELETED = "somebody deletes a Job: in the background, the foreground, or without its pods"
     SCALED = "somebody changes parallelism"
     SUSPENDED = "somebody suspends the Job, and later resumes it"
     CLOCK_SET = "the wall clock is set forward or back"
@@ -63,21 +71,29 @@ LIKELIHOOD: Mapping[Fault, float] = {
     Fault.LOG_LOST: 0.15,
     Fault.LOG_REFUSES: 0.01,
     Fault.ZOMBIE: 0.2,
+    Fault.STOPPED: 0.2,
     Fault.LATE_WRITE: 0.5,
     Fault.CALL_REFUSED: 0.05,
     Fault.CALL_THROTTLED: 0.03,
     Fault.ANSWER_LOST: 0.05,
     Fault.CALL_LOST: 0.03,
+    Fault.CALL_DENIED: 0.01,
     Fault.SLOW_CALL: 0.1,
+    Fault.SLOW_ANSWER: 0.1,
     Fault.WATCH_DELAYED: 0.1,
     Fault.WATCH_DROPPED: 0.3,
     Fault.WATCH_DUPLICATED: 0.1,
     Fault.WATCH_BROKEN: 0.1,
     Fault.STALE_LIST: 0.5,
+    Fault.LIST_IN_PIECES: 0.5,
+    Fault.LIST_BROKEN: 0.3,
     Fault.RESTORED: 0.03,
     Fault.RESTORED_AHEAD: 0.03,
     Fault.POD_DELETED: 0.15,
     Fault.POD_FORCE_DELETED: 0.1,
+    Fault.POD_EVICTED: 0.1,
+    Fault.NODE_LOST: 0.1,
+    Fault.JOB_DELETED: 0.005,
     Fault.SCALED: 0.05,
     Fault.SUSPENDED: 0.05,
     Fault.CLOCK_SET: 0.05,

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from podledger.api.job import Job, JobKey
-from podledger.job.command import Command, RecordEvent
+from podledger.job.command import AdoptPod, Command, DeletePod, LetGoPod, RecordEvent, ReleasePod
 from podledger.ports import Change, Clock, Failed, Outcome, Unknown
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.faulty_watch import FaultyWatch
@@ -19,8 +19,9 @@ from tests.simulation.restorable import RestorableCluster
 
 __all__ = ["FaultyCluster", "Wire"]
 
-# The longest that a batch of calls takes, virtual seconds.
+# The longest that a batch of calls takes, or its answers, and that one object's calls are denied, virtual seconds.
 SLOW_S = 20.0
+DENIED_S = 600.0
 
 Watcher = Callable[[Command, Outcome | None, Life], None]
 
@@ -34,6 +35,7 @@ class Wire:
     def __init__(self, cluster: RestorableCluster, faults: Faults, watcher: Watcher) -> None:
         self._cluster, self._faults, self._watcher = cluster, faults, watcher
         self._cuts = 0
+        self._denied: dict[str, float] = {}
         self.made = 0
         # A dict for its order.
         self._under_way: dict[asyncio.Task[list[Outcome]], None] = {}
@@ -77,11 +79,15 @@ class Wire:
             outcome = await self._call(command, life)
             self._watcher(command, outcome, life)
             outcomes.append(outcome)
+        if self._faults.strikes(Fault.SLOW_ANSWER):
+            await asyncio.sleep(self._faults.seconds(SLOW_S))
         return outcomes
 
     async def _call(self, command: Command, life: Life) -> Outcome:
         if isinstance(command, RecordEvent):
             return (await (await self._cluster.up()).perform([command]))[0]
+        if self._is_denied(command):
+            return Failed(403, "Forbidden", "denied by the simulated webhook")
         if self._faults.strikes(Fault.CALL_REFUSED):
             return Failed(500, "InternalError", "the simulated API server has a bad moment")
         if self._faults.strikes(Fault.CALL_THROTTLED):
@@ -93,6 +99,14 @@ class Wire:
             self._watcher(command, outcome, life)
             return Unknown("the simulated network lost the answer")
         return outcome
+
+    def _is_denied(self, command: Command) -> bool:
+        """Whether calls about the command's pod, or else its Job, are denied now."""
+        subject = command.uid if isinstance(command, ReleasePod | DeletePod | AdoptPod | LetGoPod) else command.job
+        now_s = asyncio.get_running_loop().time()
+        if self._faults.strikes(Fault.CALL_DENIED):
+            self._denied[subject] = now_s + self._faults.seconds(DENIED_S)
+        return self._faults.active and now_s < self._denied.get(subject, 0.0)
 
 
 class FaultyCluster:

@@ -66,6 +66,8 @@ class _Feed:
         self._seen: int | None = None
         self._incarnation = history.incarnation
         self._last: Change | None = None
+        # What is still to be shown of a list.
+        self._rest: Sequence[Change] = ()
         self.late_until = math.inf
 
     def next(self, now: float) -> Sequence[Change]:
@@ -74,6 +76,8 @@ class _Feed:
             # A watch begins with a consistent list; of a restored cluster none can be resumed.
             self._incarnation, self.late_until = self._history.incarnation, math.inf
             return self._list(stale=False)
+        if self._rest:
+            return self._list(stale=False) if self._faults.strikes(Fault.LIST_BROKEN) else self._piece()
         if self._faults.active and not math.isinf(self.late_until) and now < self.late_until:
             return []
         self.late_until = math.inf
@@ -111,7 +115,16 @@ class _Feed:
             objects = self._history.objects_at(self._kind, revision)
         self._seen, self._last = revision, None
         listed = [Seen(each) for each in objects]
-        return [ListBegan(self._kind), *listed, ListEnded(self._kind, str(revision), consistent=not stale)]
+        self._rest = [ListBegan(self._kind), *listed, ListEnded(self._kind, str(revision), consistent=not stale)]
+        return self._piece()
+
+    def _piece(self) -> Sequence[Change]:
+        """What is shown next of a list."""
+        size = len(self._rest)
+        if self._faults.strikes(Fault.LIST_IN_PIECES):
+            size = self._faults.draw.randint(1, size)
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return piece
 
 
 def _as_change(entry: Entry) -> Change:

@@ -13,7 +13,7 @@ from podledger.api.job import Job
 from podledger.api.pod import Pod
 from podledger.ports import Clock
 from podledger_adapters.local import LocalCluster
-from podledger_adapters.nodes.behaviour import Workload
+from podledger_adapters.nodes.behaviour import Behaviour
 from podledger_adapters.store import ObjectStore
 
 __all__ = ["RestorableCluster"]
@@ -22,8 +22,8 @@ __all__ = ["RestorableCluster"]
 class RestorableCluster:
     """`now` is the cluster as it is now: to be asked for at each use, and kept by nobody."""
 
-    def __init__(self, seed: int, clock: Clock, workload: Workload) -> None:
-        self._seed, self._clock, self._workload = seed, clock, workload
+    def __init__(self, seed: int, clock: Clock, behaviour: Behaviour) -> None:
+        self._seed, self._clock, self._behaviour = seed, clock, behaviour
         self._incarnation = 0
         self.now = self._make()
         self._up = asyncio.Event()
@@ -72,4 +72,4 @@ class RestorableCluster:
     def _make(self) -> LocalCluster:
         # Another seed each time: a restored cluster does not draw the uids it drew before.
         seed = self._seed + self._incarnation * 1_000_003
-        return LocalCluster.simulated(seed, clock=self._clock, behaviour=self._workload)
+        return LocalCluster.simulated(seed, clock=self._clock, behaviour=self._behaviour)

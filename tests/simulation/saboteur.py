@@ -1,22 +1,35 @@
-"""What users and nodes do to Jobs while they run: pods deleted, parallelism changed, Jobs suspended, clocks set."""
+"""What users and nodes do to Jobs while they run: pods deleted or lost, Jobs changed or deleted, clocks set."""
 
 import asyncio
 
 from msgspec.structs import replace
 
 from podledger.api.job import Job
-from podledger.api.pod import Pod
+from podledger.api.pod import Pod, PodCondition
+from podledger_adapters.nodes.behaviour import Behaviour, Draws, PodRun
 from podledger_adapters.store.deletion import DeleteOptions
+from podledger_adapters.store.kinds import Propagation
 from tests.simulation.clock import SimulationClock
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.restorable import RestorableCluster
 
-__all__ = ["Saboteur"]
+__all__ = ["Saboteur", "losing_nodes"]
 
 # The longest between two attempts, virtual seconds, and how far a clock is set.
 PAUSE_S = 20.0
 CLOCK_JUMP_S = 3600.0
 MOST_PARALLEL = 6
+WAYS: tuple[Propagation, ...] = ("Background", "Foreground", "Orphan")
+
+
+def losing_nodes(behaviour: Behaviour, faults: Faults) -> Behaviour:
+    """What pods do, but some lose their node before they have ended."""
+
+    def behave(pod: Pod, draws: Draws) -> PodRun:
+        run = behaviour(pod, draws)
+        return replace(run, disrupted=True) if faults.strikes(Fault.NODE_LOST) else run
+
+    return behave
 
 
 class Saboteur:
@@ -33,6 +46,7 @@ class Saboteur:
                 return
             self._delete_pod()
             self._change_job()
+            self._delete_job()
             if self._faults.strikes(Fault.CLOCK_SET):
                 self._clock.set_wall(self._faults.draw.uniform(-CLOCK_JUMP_S, CLOCK_JUMP_S))
 
@@ -51,15 +65,31 @@ class Saboteur:
         pods = [pod for pod in self._cluster.store.table(Pod) if pod.metadata.deletion_timestamp is None]
         if not pods:
             return
-        if self._faults.strikes(Fault.POD_DELETED):
-            grace_s = None
+        grace_s = None
+        evicted = False
+        if self._faults.strikes(Fault.POD_EVICTED):
+            evicted = True
         elif self._faults.strikes(Fault.POD_FORCE_DELETED):
             grace_s = 0
-        else:
+        elif not self._faults.strikes(Fault.POD_DELETED):
             return
-        metadata = self._faults.draw.choice(pods).metadata
+        pod = self._faults.draw.choice(pods)
+        key = (pod.metadata.namespace, pod.metadata.name)
         with self._cluster.store.batch() as batch:
-            batch.delete(Pod, (metadata.namespace, metadata.name), DeleteOptions(grace_s=grace_s))
+            if evicted:
+                disruption = PodCondition(type="DisruptionTarget", status="True", reason="EvictionByEvictionAPI")
+                status = replace(pod.status, conditions=(*pod.status.conditions, disruption))
+                batch.set_pod_status(key, status, uid=pod.metadata.uid)
+            batch.delete(Pod, key, DeleteOptions(grace_s=grace_s))
+
+    def _delete_job(self) -> None:
+        jobs = [job for job in self._cluster.store.table(Job) if job.metadata.deletion_timestamp is None]
+        if not jobs or not self._faults.strikes(Fault.JOB_DELETED):
+            return
+        metadata = self._faults.draw.choice(jobs).metadata
+        with self._cluster.store.batch() as batch:
+            options = DeleteOptions(propagation=self._faults.draw.choice(WAYS))
+            batch.delete(Job, (metadata.namespace, metadata.name), options)
 
     def _change_job(self) -> None:
         jobs = [job for job in self._cluster.store.table(Job) if not job.status.finished]

@@ -10,6 +10,7 @@ and after that nothing is written any more.
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from typing import NamedTuple, cast
 
 import anyio
@@ -33,7 +34,7 @@ from tests.simulation.life import Life
 from tests.simulation.log_oracle import STREAM, LogOracle
 from tests.simulation.loop import SimulationLoop
 from tests.simulation.restorable import RestorableCluster
-from tests.simulation.saboteur import Saboteur
+from tests.simulation.saboteur import Saboteur, losing_nodes
 from tests.simulation.scenario import Scenario
 
 __all__ = ["World", "first_of"]
@@ -45,6 +46,8 @@ SILENCE_S = 3600.0
 # The longest that the process stays down, that a zombie works on, and that its successor waits before it starts.
 DOWN_S = 30.0
 ZOMBIE_S = 30.0
+# The longest that calls under way keep a process which was told to stop: several batches of them, each slow.
+STOP_S = 600.0
 # How far ahead of what it was the revision of a restored cluster may be set.
 AHEAD = 1000
 # A run with more deaths than this gets no further; its faults stop.
@@ -57,7 +60,7 @@ class World:
     def __init__(self, loop: SimulationLoop, seed: int, faults: Faults, scenario: Scenario) -> None:
         self.seed, self.faults, self.scenario = seed, faults, scenario
         self.clock = SimulationClock(loop)
-        self.cluster = RestorableCluster(seed, self.clock, scenario.workload)
+        self.cluster = RestorableCluster(seed, self.clock, losing_nodes(scenario.workload, faults))
         self.history = History(self.store, self.clock)
         self.ledger = MemoryLedger()
         self.log_oracles = [LogOracle(self.ledger)]
@@ -104,12 +107,21 @@ class World:
         while len(self.lives) < MOST_LIVES and self.clock.monotonic() < until_s and not self._finished():
             process = self._start()
             await self._perhaps_restore(process)
-            zombie_s = self.faults.seconds(ZOMBIE_S) if self.faults.strikes(Fault.ZOMBIE) else None
-            await self._wait(process, until_s - self.clock.monotonic() if zombie_s is None else zombie_s)
-            if zombie_s is not None and process.life.alive and not process.task.done():
+            zombie, stopped = self.faults.strikes(Fault.ZOMBIE), self.faults.strikes(Fault.STOPPED)
+            left_s = until_s - self.clock.monotonic()
+            await self._wait(process, self.faults.seconds(ZOMBIE_S) if zombie or stopped else left_s)
+            lives = process.life.alive and not process.task.done()
+            if lives and stopped:
+                # As on SIGTERM: its ports work, calls under way are let finish.
+                process.task.cancel()
+            if lives and zombie:
                 # Its successor starts beside it, and some time later it is gone.
                 self._loop.call_later(self.faults.seconds(ZOMBIE_S), process.life.die, "the zombie is gone")
                 continue
+            if lives and stopped:
+                await asyncio.wait([process.task], timeout=STOP_S)
+                if process.life.alive and not process.task.done():
+                    violated(f"process {process.life.number} did not stop within {STOP_S} s")
             await self._bury_all()
             await asyncio.sleep(self.faults.seconds(DOWN_S))
             # What is neither in a restored cluster nor in the log any more, nobody can know.
@@ -124,7 +136,8 @@ class World:
             return
         await self._wait(process, self.faults.seconds(DOWN_S))
         moments = self.history.entries[self.history.beginning :]
-        if not moments:
+        # A Job that was deleted is forgotten by the log: brought back, it is another one as far as its counts go.
+        if not moments or any(account.gone for account in self.cluster_oracle.accounts.values()):
             return
         self._restored = True
         await self._bury_all(but=process)
@@ -201,7 +214,8 @@ class World:
             life.recovering = False
             self.starts[start] += 1
             for job in self.scenario.jobs:
-                await controller.wait(job.key)
+                with suppress(LookupError):  # somebody may delete it
+                    await controller.wait(job.key)
             await asyncio.get_running_loop().create_future()
 
     async def _wait(self, process: "Process", seconds: float) -> None:

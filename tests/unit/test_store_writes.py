@@ -146,6 +146,24 @@ def test_a_missing_object_and_a_taken_name_are_refused_in_kubernetes_words() -> 
     assert str(error) == 'object is being deleted: pods "held" already exists'
 
 
+def test_who_gives_a_prefix_beside_a_taken_name_is_told_to_try_again() -> None:
+    # As the Job controller's pods have both. The API server takes such a name for one it drew itself.
+    store = new_store()
+    create(store, new_pod("pi-abcde"))
+    pod = new_pod("pi-abcde")
+    error = refusal(lambda: create(store, replace(pod, metadata=replace(pod.metadata, generate_name="pi-"))))
+    assert status_body(error) == {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": 'pods "pi-abcde" already exists, the server was not able to generate a unique name for the object',
+        "reason": "AlreadyExists",
+        "details": {"name": "pi-abcde", "kind": "pods", "retryAfterSeconds": 1},
+        "code": 409,
+    }
+
+
 def test_a_version_may_not_be_set_on_what_is_created() -> None:
     store = new_store()
     pod = replace(new_pod(), metadata=ObjectMeta(name="p", namespace=NAMESPACE, resource_version="1"))

@@ -55,11 +55,20 @@ def not_found(resource: Resource, name: str) -> ApiError:
     return ApiError(404, "NotFound", f'{resource.label} "{name}" not found', resource=resource, name=name)
 
 
-def already_exists(resource: Resource, name: str, *, terminating: bool) -> ApiError:
-    """409: the name is taken, perhaps by an object that is still being deleted."""
+def already_exists(resource: Resource, name: str, *, terminating: bool = False, generated: bool = False) -> ApiError:
+    """409: the name is taken, perhaps by an object that is still being deleted.
+
+    `generated`: the object has a generateName, so that the server believes to have drawn its name, and another try
+    may help.
+    """
     prefix = "object is being deleted: " if terminating else ""
-    message = f'{prefix}{resource.label} "{name}" already exists'
-    return ApiError(409, "AlreadyExists", message, resource=resource, name=name)
+    suffix = ", the server was not able to generate a unique name for the object" if generated else ""
+    message = f'{prefix}{resource.label} "{name}" already exists{suffix}'
+    details: dict[str, object] | None = None
+    if generated:
+        group = {"group": resource.group} if resource.group else {}
+        details = {"name": name, **group, "kind": resource.plural, "retryAfterSeconds": 1}
+    return ApiError(409, "AlreadyExists", message, resource=resource, name=name, details=details)
 
 
 def conflict(label: str, name: str, why: str, *, resource: Resource) -> ApiError:

@@ -204,8 +204,9 @@ class Batch:
     def _require_free(self, new: StoredObject, metadata: ObjectMeta) -> None:
         holder = self._store.table(type(new)).get((metadata.namespace, metadata.name))
         if holder is not None:
-            terminating = holder.metadata.deletion_timestamp is not None
-            raise already_exists(RESOURCES[type(new)], metadata.name, terminating=terminating)
+            terminating, generated = holder.metadata.deletion_timestamp is not None, bool(metadata.generate_name)
+            resource = RESOURCES[type(new)]
+            raise already_exists(resource, metadata.name, terminating=terminating, generated=generated)
 
     def _require_uid(self, old: StoredObject, uid: str) -> None:
         if uid and uid != old.metadata.uid:
@@ -271,9 +272,7 @@ class Batch:
             name = prefix + self._store.name_suffix()
             if self._store.table(type(new)).get((metadata.namespace, name)) is None:
                 return name
-        resource = RESOURCES[type(new)]
-        why = "already exists, the server was not able to generate a unique name for the object"
-        raise ApiError(409, "AlreadyExists", f'{resource.label} "{name}" {why}', resource=resource, name=name)
+        raise already_exists(RESOURCES[type(new)], name, generated=True)
 
 
 def _may_go(stored: StoredObject) -> bool:

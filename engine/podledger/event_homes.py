@@ -60,6 +60,11 @@ class EventHomes:
     def __repr__(self) -> str:
         return f"<EventHomes of {len(self._pods)} pods, {len(self._waiting)} objects waited for>"
 
+    @property
+    def pods(self) -> int:
+        """How many pods of Jobs there are."""
+        return sum(job != "" for job in self._pods.values())
+
     # ---- what Events may be about -----------------------------------------------------------------------------------
 
     def follow(self, changes: Sequence[Change], now: float) -> None:

@@ -49,6 +49,16 @@ class Recorder:
         """How many events the stream has."""
         return 0 if self._journal is None else self._journal.projection.position
 
+    @property
+    def jobs(self) -> int:
+        """How many Jobs are known to be there."""
+        return 0 if self._journal is None else sum(not state.gone for state in self._journal.projection)
+
+    @property
+    def pods(self) -> int:
+        """How many pods of Jobs are known to be there."""
+        return 0 if self._homes is None else self._homes.pods
+
     async def run(self) -> None:
         """Record until cancelled. Raises OtherCluster, the log's errors, ClusterError."""
         await self._log.bind_cluster(await self._cluster.identity())

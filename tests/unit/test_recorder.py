@@ -17,6 +17,7 @@ from podledger.log.memory import MemoryLedger
 from podledger.ports import Cluster
 from podledger.projection import Projection, encode_projection
 from podledger.recorder import Recorder
+from podledger_adapters.cli.record import MOST_QUIET, SAY_S, say_progress
 from podledger_adapters.local import LocalCluster
 from podledger_adapters.nodes.behaviour import Workload
 
@@ -116,6 +117,28 @@ async def test_a_recording_comes_to_the_status_that_the_controller_came_to() -> 
         assert state.uncounted_succeeded == state.uncounted_failed == {}
         assert state.completed.format() == (job.status.completed_indexes or "")
         assert state.failed_indexes.format() == (job.status.failed_indexes or "")
+
+
+@pytest.mark.asyncio
+async def test_a_user_sees_that_it_is_at_work_also_where_nothing_happens(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "podledger_adapters.cli.record")
+    async with LocalCluster.simulated() as cluster, recording(cluster, cluster, MemoryLedger()) as recorder:
+        clock = cluster.clock
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(say_progress, recorder, clock)
+            await clock.sleep_until(clock.now() + SAY_S * 1.5)
+            assert [record.getMessage() for record in caplog.records] == [
+                "listed: 2 events in all, 0 Jobs and 0 of their pods there; "
+                "what happens from now on is seen as it happens"
+            ]
+            await cluster.submit(make_job())
+            await clock.sleep_until(clock.now() + SAY_S)
+            assert caplog.records[-1].getMessage() == "1 new events; 3 events in all, 1 Jobs and 0 of their pods there"
+            await clock.sleep_until(clock.now() + SAY_S * (MOST_QUIET - 1))
+            assert len(caplog.records) == 2
+            await clock.sleep_until(clock.now() + SAY_S)
+            assert caplog.records[-1].getMessage().startswith("0 new events; ")
+            tasks.cancel_scope.cancel()
 
 
 # ---- Kubernetes Events ----------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from podledger.clock import RealClock
 from podledger.log.sqlite import SqliteLog
+from podledger.ports import Clock
 from podledger.recorder import Recorder
 from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.stopping import Stop, signals_heeded
@@ -18,14 +19,21 @@ from podledger_adapters.kubernetes.kubeconfig import Access, load_access
 from podledger_adapters.kubernetes.permissions import RECORDER, require_permissions
 from podledger_adapters.workspace import Workspace
 
-__all__ = ["app", "record_command"]
+__all__ = ["app", "record_command", "say_progress"]
 
 logger = logging.getLogger(__name__)
+
+SAY_S = 60.0
+"""How often it is said how far the recording has come, if it came further."""
+
+MOST_QUIET = 10
+"""After as many times at which nothing had happened it is said all the same: the recorder is alive."""
 
 HELP = """Record what happens to the Jobs of a Kubernetes cluster into a ledger.
 
 Whichever controller runs them: this one only looks on, with get, list and
-watch. The ledger is replayed as that of podledger's own controller. Recorded
+watch. Jobs, CronJobs and pods are recorded, and the Kubernetes Events about
+them. The ledger is replayed as that of podledger's own controller. Recorded
 into again, it goes on, and says where something may be missing."""
 
 EXAMPLES = """Examples:
@@ -33,8 +41,9 @@ EXAMPLES = """Examples:
   podledger record --db prod.db --namespace batch   of one namespace
   podledger log info prod.db                        how much there is by now
 
-A lost connection is made again for as long as it takes; what happened
-meanwhile is seen by its result, behind a gap in the ledger.
+Once a minute it says how far it has come, if anything happened. A lost
+connection is made again for as long as it takes; what happened meanwhile is
+seen by its result, behind a gap in the ledger.
 
 Exit codes: 130 after Ctrl-C, 143 after SIGTERM, 2 wrong usage, 3 the cluster
 cannot be reached or forbids what is needed, or the ledger cannot be used."""
@@ -75,7 +84,7 @@ async def run_recorder(access: Access, workspace: Workspace, namespaces: tuple[s
             await require_permissions(cluster.client, RECORDER, namespaces)
             recorder = Recorder(cluster, log, clock=clock)
             logger.info("recording %s into %s", access.server, workspace.ledger)
-            tasks.start_soon(_say_listed, recorder)
+            tasks.start_soon(say_progress, recorder, clock)
             try:
                 await recorder.run()
             finally:
@@ -83,6 +92,18 @@ async def run_recorder(access: Access, workspace: Workspace, namespaces: tuple[s
     return ExitCode.OK if stop.reason is None else stop.reason.code
 
 
-async def _say_listed(recorder: Recorder) -> None:
+async def say_progress(recorder: Recorder, clock: Clock) -> None:
+    """Tell users that the recorder is at work, and how much there is by now; for ever."""
     await recorder.listed.wait()
-    logger.info("listed: what happens from now on is seen as it happens")
+    logger.info("listed: %s; what happens from now on is seen as it happens", _extent(recorder))
+    said, quiet = recorder.events, 0
+    while True:
+        await clock.sleep_until(clock.now() + SAY_S)
+        quiet = 0 if recorder.events > said else quiet + 1
+        if quiet % MOST_QUIET == 0:
+            logger.info("%d new events; %s", recorder.events - said, _extent(recorder))
+            said = recorder.events
+
+
+def _extent(recorder: Recorder) -> str:
+    return f"{recorder.events} events in all, {recorder.jobs} Jobs and {recorder.pods} of their pods there"

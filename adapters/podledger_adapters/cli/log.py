@@ -18,6 +18,7 @@ from podledger.log.inspection import LedgerInfo, inspect_ledger
 from podledger.log.verification import Verification, verify_ledger
 from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.writer import print_result
+from podledger_adapters.store.object_check import check_objects
 
 __all__ = ["app"]
 
@@ -57,9 +58,9 @@ def info(db: Ledger, *, output: Format = "text") -> ExitCode:
 def verify(db: Ledger, *, output: Format = "text") -> ExitCode:
     """Check that all is as it was written; exit code 1 if not.
 
-    File, events, chain, positions and snapshots are looked at.
+    File, events, chain, positions, snapshots and objects are looked at.
     """
-    found = verify_ledger(db)
+    found = verify_ledger(db, check_objects=check_objects)
     code = ExitCode.OK if found.sound else ExitCode.FAILED
     if output == "json":
         return _print(_json({"sound": found.sound, **msgspec.to_builtins(found)}), code)
@@ -124,6 +125,8 @@ def _verification_lines(found: Verification) -> Iterator[str]:
         blanked = f", {stream.blanked} of them compacted" if stream.blanked else ""
         yield f"stream {stream.name}: {stream.position} events in {stream.batches} batches{blanked}"
     yield f"snapshots: {found.snapshots}"
+    if found.objects:
+        yield f"objects: {found.objects}"
     count = f"{len(found.faults)} fault{'s' if len(found.faults) > 1 else ''}"
     yield "sound" if found.sound else f"NOT SOUND: {count}; restore a copy, or go on with a new --db"
 

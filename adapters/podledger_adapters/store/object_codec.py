@@ -4,7 +4,7 @@ A pod's row holds what is its own; the spec of its template stands once, in a ro
 digest and goes with the last pod that uses it. Labels, owners and statuses that are alike are decoded once.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Generic, TypeVar
 
@@ -20,7 +20,7 @@ from podledger.log.objects import ObjectRow, ObjectWrite
 from podledger_adapters.store.kinds import RESOURCES, StoredObject
 from podledger_adapters.store.watch import StoreChange
 
-__all__ = ["ObjectCodec"]
+__all__ = ["ObjectCodec", "row_fault"]
 
 TEMPLATE_KIND = "PodSpec"
 """The kind under which the specs of templates are kept; no API kind has this name."""
@@ -74,18 +74,26 @@ class ObjectCodec:
 
     def objects(self, rows: Sequence[ObjectRow]) -> list[StoredObject]:
         """The objects in these rows, oldest first. Raises DamagedLog."""
-        reader = _Reader({row.name: row.body for row in rows if row.kind == TEMPLATE_KIND}, self._templates)
         objects: list[StoredObject] = []
-        for row in rows:
-            if row.kind != TEMPLATE_KIND:
-                try:
-                    objects.append(reader.read(row))
-                except (KeyError, msgspec.MsgspecError) as error:
-                    name = f"{row.kind} {row.namespace}/{row.name}"
-                    text = f"the ledger's {name} cannot be read: {error!r}; restore a copy of it, or use another ledger"
-                    raise DamagedLog(text, 0) from error
+        for row, found in self.read(rows):
+            if isinstance(found, str):
+                raise DamagedLog(f"{row_fault(row, found)}; restore a copy of it, or use another ledger", 0)
+            objects.append(found)
         objects.sort(key=_age)
         return objects
+
+    def read(self, rows: Sequence[ObjectRow]) -> Iterator[tuple[ObjectRow, StoredObject | str]]:
+        """Each row with its object, or with what is wrong with it; rows of good templates are left out."""
+        reader = _Reader({row.name: row.body for row in rows if row.kind == TEMPLATE_KIND}, self._templates)
+        for row in rows:
+            if row.kind == TEMPLATE_KIND:
+                if _digest(row.body) != row.name:
+                    yield row, "is not what was written, its digest says"
+                continue
+            try:
+                yield row, reader.read(row)
+            except (LookupError, msgspec.MsgspecError) as error:
+                yield row, f"cannot be read: {error}"
 
     def _encode_pod(self, pod: Pod) -> bytes:
         metadata, spec = pod.metadata, pod.spec
@@ -100,6 +108,16 @@ class ObjectCodec:
                 status=self._shared.encode(pod.status),
             )
         )
+
+
+def row_fault(row: ObjectRow, why: str) -> str:
+    """What is wrong with a row of the ledger's table of objects."""
+    name = f"{row.namespace}/{row.name}" if row.namespace else row.name
+    return f"table object, {row.kind} {name}: {why}"
+
+
+def _digest(body: bytes) -> str:
+    return blake2b(body, digest_size=16).hexdigest()
 
 
 class _Templates:
@@ -138,8 +156,7 @@ class _Templates:
             if len(self._digests) >= REMEMBERED:
                 self._digests.clear()
             body = msgspec.msgpack.encode(base)
-            digest = blake2b(body, digest_size=16).hexdigest()
-            known = self._digests[id(base)] = (base, digest, body)
+            known = self._digests[id(base)] = (base, _digest(body), body)
         return known
 
 
@@ -188,17 +205,19 @@ class _Reader:
         self._statuses = _SharedDecoder(Decoder(PodStatus))
 
     def read(self, row: ObjectRow) -> StoredObject:
-        """The object of a row. Raises KeyError for an unknown kind or template, MsgspecError for damaged bytes."""
+        """The object of a row. Raises LookupError for an unknown kind or template, MsgspecError for damaged bytes."""
         if row.kind == "Pod":
             return self._read_pod(row.body)
         for kind, decoder in self._others.items():
             if kind == row.kind:
                 return decoder.decode(row.body)
-        raise KeyError(row.kind)
+        raise LookupError("no such kind is known")
 
     def _read_pod(self, body: bytes) -> Pod:
         kept = self._pod.decode(body)
-        template = self._bodies[kept.template]
+        template = self._bodies.get(kept.template)
+        if template is None:
+            raise LookupError(f"its template, {TEMPLATE_KIND} {kept.template}, is missing")
         base = self._bases.get(kept.template)
         if base is None:
             base = self._bases[kept.template] = msgspec.msgpack.decode(template, type=dict[str, Any])

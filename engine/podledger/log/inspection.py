@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from podledger.log.file import connect_reader, translated
 from podledger.log.lock import last_writer
+from podledger.log.objects import read_revision
 from podledger.log.rows import fact, load_heads
 from podledger.log.schema import check_version
 from podledger.log.stream import Head
@@ -61,7 +62,7 @@ def inspect_ledger(path: str | PathLike[str]) -> LedgerInfo:
                 schema_version=check_version(connection, ledger),
                 cluster=fact(connection, "cluster"),
                 store=fact(connection, "store"),
-                revision=int(fact(connection, "revision") or 0),
+                revision=read_revision(connection),
                 objects=dict(counts),
                 writer=last_writer(ledger),
                 streams=tuple(_stream(connection, name, head) for name, head in load_heads(connection).items()),

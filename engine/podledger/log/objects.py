@@ -8,13 +8,21 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from podledger.errors import LogUnavailable
+from podledger.errors import DamagedLog, LogUnavailable
 from podledger.log.pending import Pending
 from podledger.log.rows import fact, keep_fact
 from podledger.log.work import Transaction
 from podledger.log.writer import Writer
 
-__all__ = ["LoadedObjects", "ObjectRow", "ObjectTable", "ObjectWrite", "PendingWrite"]
+__all__ = [
+    "LoadedObjects",
+    "ObjectRow",
+    "ObjectTable",
+    "ObjectWrite",
+    "PendingWrite",
+    "read_objects",
+    "read_revision",
+]
 
 PendingWrite = Pending[None]
 """A write that was handed in: `await wait()` returns when it is durable, raises LogUnavailable if it is not stored."""
@@ -95,11 +103,23 @@ class ObjectTable:
 def _load(connection: sqlite3.Connection) -> LoadedObjects:
     connection.execute("BEGIN")  # one view for both statements
     try:
-        revision = int(fact(connection, "revision") or 0)
-        rows = connection.execute("SELECT kind, namespace, name, body FROM object ORDER BY kind, namespace, name")
-        return LoadedObjects(revision, [ObjectRow(*row) for row in rows])
+        return read_objects(connection)
     finally:
         connection.execute("COMMIT")
+
+
+def read_objects(connection: sqlite3.Connection) -> LoadedObjects:
+    """All objects, in the caller's transaction. Blocking. Raises DamagedLog for a revision that is no number."""
+    rows = connection.execute("SELECT kind, namespace, name, body FROM object ORDER BY kind, namespace, name")
+    return LoadedObjects(read_revision(connection), [ObjectRow(*row) for row in rows])
+
+
+def read_revision(connection: sqlite3.Connection) -> int:
+    """The last revision given out, 0 for none. Raises DamagedLog."""
+    text = fact(connection, "revision") or "0"
+    if not text.isdecimal():
+        raise DamagedLog(f"table ledger, key revision: {text!r} is no number; restore a copy of the ledger", 0)
+    return int(text)
 
 
 def _store(transaction: Transaction, writes: Sequence[ObjectWrite], revision: int) -> None:

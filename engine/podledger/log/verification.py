@@ -1,11 +1,12 @@
-"""Checks a whole ledger: file, rows, digests, chain, positions, ends, blanks, snapshots. Blocking, read only.
+"""Checks a whole ledger: file, rows, digests, chain, positions, ends, blanks, snapshots, objects. Blocking, read only.
 
-What the events mean (fold, invariants, decisions) is `podledger.replay`'s matter. Rows are read in the order they lie
+What the events mean (fold, invariants, decisions) is `podledger.replay`'s matter, what is in an object's row the
+store's, which has a check of its own to hand in. Rows are read in the order they lie
 in the table and not through its indexes, which could lead around a damaged one; the indexes are checked against them.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,19 @@ from podledger.errors import DamagedLog, NewerSchema
 from podledger.event import EventsCompacted
 from podledger.log.codec import DIGEST_BYTES, GENESIS, StoredBatch, bad_digests, check_link, decode_batch
 from podledger.log.file import connect_reader, translated
+from podledger.log.objects import LoadedObjects, read_objects
 from podledger.log.ranges import Ranges
-from podledger.log.rows import BATCH_COLUMNS, check_row, load_heads
+from podledger.log.rows import BATCH_COLUMNS, check_row, fact, load_heads
 from podledger.log.snapshot import load_snapshots
 from podledger.log.stream import Head
 
-__all__ = ["FAULT_LIMIT", "Fault", "Verification", "VerifiedStream", "verify_ledger"]
+__all__ = ["FAULT_LIMIT", "Fault", "ObjectCheck", "Verification", "VerifiedStream", "verify_ledger"]
 
 FAULT_LIMIT = 100
 """So many faults are listed; what follows the first is often its consequence."""
+
+ObjectCheck = Callable[[LoadedObjects, str | None], Iterable[str]]
+"""What is wrong with the objects of a local cluster, one text a fault; given with them is its id, None for none yet."""
 
 _FIRST_ROW = "SELECT {columns} FROM batch NOT INDEXED ORDER BY rowid LIMIT 1"
 _NEXT_ROW = "SELECT {columns} FROM batch NOT INDEXED WHERE rowid > ? ORDER BY rowid LIMIT 1"
@@ -53,6 +58,7 @@ class Verification(Struct, frozen=True):
     streams: tuple[VerifiedStream, ...]
     snapshots: int
     faults: tuple[Fault, ...]
+    objects: int = 0
 
     @property
     def sound(self) -> bool:
@@ -60,8 +66,11 @@ class Verification(Struct, frozen=True):
         return not self.faults
 
 
-def verify_ledger(path: str | PathLike[str]) -> Verification:
-    """Check everything. Raises NotALedger, NewerSchema, LogUnavailable when there is nothing to check."""
+def verify_ledger(path: str | PathLike[str], *, check_objects: ObjectCheck | None = None) -> Verification:
+    """Check everything; without `check_objects` of the objects only that their rows can be read.
+
+    Raises NotALedger, NewerSchema, LogUnavailable when there is nothing to check.
+    """
     ledger = Path(path)
     try:
         connection = connect_reader(ledger)
@@ -70,7 +79,7 @@ def verify_ledger(path: str | PathLike[str]) -> Verification:
     try:
         with translated(ledger):
             connection.execute("BEGIN")  # one view, however long it takes and whoever writes meanwhile
-            return _Check(connection).run()
+            return _Check(connection, check_objects).run()
     except DamagedLog as fault:
         return Verification((), 0, (Fault("", None, str(fault)),))
     finally:
@@ -138,8 +147,10 @@ class _StreamCheck:
 
 
 class _Check:
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, object_check: ObjectCheck | None) -> None:
         self._connection = connection
+        self._object_check = object_check
+        self._objects = 0
         self._streams: dict[str, _StreamCheck] = {}
         self._faults: list[Fault] = []
 
@@ -154,6 +165,7 @@ class _Check:
             good, bad = load_snapshots(self._connection, name)
             snapshots += len(good)
             self._faults += [Fault(name, fault.position, str(fault)) for fault in bad]
+        self._check_objects()
         self._check_file()
         found = tuple(
             VerifiedStream(name, stream.position, stream.batches, stream.blanked.count)
@@ -163,7 +175,7 @@ class _Check:
         faults = sorted(
             dict.fromkeys(self._faults), key=lambda fault: (fault.position is None, fault.stream, fault.position or 0)
         )
-        return Verification(found, snapshots, tuple(faults[:FAULT_LIMIT]))
+        return Verification(found, snapshots, tuple(faults[:FAULT_LIMIT]), self._objects)
 
     def _heads(self) -> dict[str, Head]:
         try:
@@ -225,6 +237,19 @@ class _Check:
         if found != [(rowid,)]:
             text = f"stream {row.stream}: the index does not lead to the batch at position {row.first}"
             self._faults.append(Fault(row.stream, row.first, text))
+
+    def _check_objects(self) -> None:
+        try:
+            loaded, store = read_objects(self._connection), fact(self._connection, "store")
+        except sqlite3.DatabaseError as error:
+            self._faults.append(Fault("", None, f"table object: its rows cannot be read ({error})"))
+            return
+        except DamagedLog as fault:
+            self._faults.append(Fault("", None, str(fault)))
+            return
+        self._objects = len(loaded.objects)
+        if self._object_check is not None:
+            self._faults += [Fault("", None, text) for text in self._object_check(loaded, store)]
 
     def _check_file(self) -> None:
         """SQLite's own check of pages, indexes and constraints."""

@@ -16,7 +16,7 @@ from podledger_adapters.cli.stopping import Stop, signals_heeded
 from podledger_adapters.cli.structured_log import LogFormat, set_up_logging
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
 from podledger_adapters.kubernetes.kubeconfig import Access, load_access
-from podledger_adapters.kubernetes.permissions import RECORDER, require_permissions
+from podledger_adapters.kubernetes.permissions import require_reads
 from podledger_adapters.workspace import Workspace
 
 __all__ = ["app", "record_command", "say_progress"]
@@ -81,7 +81,7 @@ async def run_recorder(access: Access, workspace: Workspace, namespaces: tuple[s
         # Nothing is ever written: not even by a fault of ours.
         cluster = KubernetesCluster(access, clock=clock, namespaces=namespaces, may_write=lambda: False)
         async with cluster, SqliteLog.open(workspace.ledger, clock=clock) as log:
-            await require_permissions(cluster.client, RECORDER, namespaces)
+            await require_reads(cluster.client, namespaces)
             recorder = Recorder(cluster, log, clock=clock)
             logger.info("recording %s into %s", access.server, workspace.ledger)
             tasks.start_soon(say_progress, recorder, clock)

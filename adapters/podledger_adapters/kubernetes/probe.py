@@ -8,15 +8,28 @@ from msgspec import Struct
 
 from podledger.api.namespace import Namespace
 from podledger.errors import ClusterError
+from podledger.ports import Clock
 from podledger_adapters.kubernetes.client import Answer, ApiClient
-from podledger_adapters.kubernetes.request import get_namespace, get_version, review_access
+from podledger_adapters.kubernetes.decode import decode_page
+from podledger_adapters.kubernetes.request import (
+    Resource,
+    get_namespace,
+    get_object,
+    get_version,
+    list_page,
+    review_access,
+    watch,
+)
 
-__all__ = ["Permission", "ServerVersion", "cluster_id", "missing_permissions", "read_version"]
+__all__ = ["Permission", "ServerVersion", "cluster_id", "missing_permissions", "missing_reads", "read_version"]
 
 MANAGED_BY: Final = (1, 32)
 """From here on spec.managedBy is honoured without a feature gate (KEP-4368)."""
 STREAMING_LISTS: Final = (1, 34)
 """From here on streaming lists are on by default (KEP-3157)."""
+
+PAUSES_S: Final = (0.25, 0.5, 1.0, 2.0)
+"""Between the times that namespace kube-system is asked for."""
 
 
 class ServerVersion(NamedTuple):
@@ -83,9 +96,17 @@ async def read_version(client: ApiClient) -> ServerVersion:
         raise ClusterError(f"{place}: this is no Kubernetes API server ({error})") from error
 
 
-async def cluster_id(client: ApiClient) -> str:
-    """The uid of namespace kube-system, by which a cluster is known. Raises ClusterError."""
+async def cluster_id(client: ApiClient, clock: Clock) -> str:
+    """The uid of namespace kube-system, by which a cluster is known. Raises ClusterError.
+
+    A server that is only just up makes that namespace in its first moments, so it is asked for a few times.
+    """
     answer = await client.send(get_namespace("kube-system"))
+    for pause_s in PAUSES_S:
+        if answer.code in (200, 401, 403):
+            break
+        await clock.sleep_until(clock.now() + pause_s)
+        answer = await client.send(get_namespace("kube-system"))
     _check_known(answer, client)
     if answer.code == 403:
         rule = '{apiGroups: [""], resources: ["namespaces"], resourceNames: ["kube-system"], verbs: ["get"]}'
@@ -114,6 +135,36 @@ async def missing_permissions(
             if not msgspec.json.decode(answer.body, type=_Review).status.allowed:
                 missing.append((each, namespace))
     return missing
+
+
+async def missing_reads(
+    client: ApiClient, watched: Sequence[tuple[str, Resource]], namespaces: Sequence[str] = ()
+) -> Sequence[tuple[Permission, str]]:
+    """As `missing_permissions`, for get, list and watch of these groups and resources, found out by reading.
+
+    To ask for a review is a POST, which someone who only reads has no business with. Raises ClusterError.
+    """
+    missing: list[tuple[Permission, str]] = []
+    for namespace in namespaces or ("",):
+        for group, resource in watched:
+            page = await client.send(list_page(resource, namespace, 1))
+            refused = {
+                "get": (await client.send(get_object(resource, namespace or "default", "any"))).code == 403,
+                "list": page.code == 403,
+                "watch": await _may_not_watch(client, resource, namespace, page),
+            }
+            missing += ((Permission(verb, group, resource), namespace) for verb, is_so in refused.items() if is_so)
+    return missing
+
+
+async def _may_not_watch(client: ApiClient, resource: Resource, namespace: str, page: Answer) -> bool:
+    """Whether the server forbids to watch from where a list stands, or, if it forbids that too, from anywhere."""
+    try:
+        revision = decode_page(page.body).metadata.resource_version if page.code == 200 else "0"
+    except msgspec.DecodeError as error:
+        raise ClusterError(f"{client.access.server}: what it lists as {resource} is no list: {error}") from error
+    async with client.stream(watch(resource, namespace, revision, 1)) as stream:
+        return isinstance(stream, Answer) and stream.code == 403
 
 
 def _check_known(answer: Answer, client: ApiClient) -> None:

@@ -33,6 +33,7 @@ __all__ = [
     "get_job",
     "get_lease",
     "get_namespace",
+    "get_object",
     "get_pod",
     "get_version",
     "let_go_pod",
@@ -257,14 +258,19 @@ def get_namespace(name: str) -> ApiRequest:
     return ApiRequest("GET", f"/api/v1/namespaces/{quote(name)}")
 
 
+def get_object(resource: Resource, namespace: str, name: str) -> ApiRequest:
+    """GET of an object, from the source of truth: without a resourceVersion no cache may answer."""
+    return ApiRequest("GET", f"{_GROUPS[resource]}/namespaces/{quote(namespace)}/{resource}/{quote(name)}")
+
+
 def get_job(key: JobKey) -> ApiRequest:
-    """GET of a Job, from the source of truth: without a resourceVersion no cache may answer."""
-    return ApiRequest("GET", _job_path(key))
+    """GET of a Job, likewise."""
+    return get_object("jobs", key.namespace, key.name)
 
 
 def get_pod(namespace: str, name: str) -> ApiRequest:
     """GET of a pod, likewise."""
-    return ApiRequest("GET", _pod_path(namespace, name))
+    return get_object("pods", namespace, name)
 
 
 def _read(resource: Resource, namespace: str, query: dict[str, str]) -> ApiRequest:

@@ -115,7 +115,7 @@ class KubernetesCluster:
 
     async def identity(self) -> str:
         """The uid of namespace kube-system. Raises ClusterError."""
-        return await cluster_id(self.client)
+        return await cluster_id(self.client, self.clock)
 
     @asynccontextmanager
     async def watch(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:

@@ -4,7 +4,7 @@ What is written is written as Go programs write it: empty names, null times, who
 they were read at. What is waited for is a condition, looked at every few milliseconds.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from types import TracebackType
@@ -25,10 +25,22 @@ from podledger.ports import Outcome
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
 from podledger_adapters.kubernetes.kubeconfig import Access
 
-__all__ = ["FAST", "Dying", "Json", "User", "controlling", "dying", "index_of", "limited", "now_text", "phase_status"]
+__all__ = [
+    "FAST",
+    "Dying",
+    "Json",
+    "User",
+    "controlling",
+    "dying",
+    "eventually",
+    "index_of",
+    "limited",
+    "now_text",
+    "phase_status",
+]
 
 Json = dict[str, Any]
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 20.0
 LOOK_S: Final = 0.02
 ALL: Final = 100_000
 COUNTS: Final = ("active", "ready", "terminating", "succeeded", "failed")
@@ -92,6 +104,16 @@ async def dying(
             yield mortal
             with anyio.fail_after(PATIENCE_S):
                 await mortal.died.wait()
+
+
+async def eventually(look: Callable[[], Awaitable[bool]], said: Callable[[], str]) -> None:
+    """Look every few milliseconds until it is so; `said` tells what never was."""
+    with anyio.move_on_after(PATIENCE_S):
+        while True:
+            if await look():
+                return
+            await anyio.sleep(LOOK_S)
+    raise AssertionError(f"never: {said()}")
 
 
 # ---- the user -------------------------------------------------------------------------------------------------------
@@ -201,6 +223,10 @@ class User:
             and (index is None or index_of(pod) == index)
         ]
 
+    async def active_pods(self) -> list[Json]:
+        """The Job's pods that are alive and not being deleted."""
+        return [pod for pod in await self.pods(live=True) if "deletionTimestamp" not in pod["metadata"]]
+
     async def end(self, phase: str, count: int = 1, code: int | None = None, **where: Any) -> list[Json]:
         """Let pods that are alive end in a phase."""
         return await self.report(phase_status(phase, code), count, **where)
@@ -239,27 +265,27 @@ class User:
     async def until(self, said: str, holds: Callable[[Json], bool]) -> Json:
         """Wait until something holds of the Job; the Job."""
         job: Json = {}
-        with anyio.move_on_after(PATIENCE_S):
-            while True:
-                job = await self.job()
-                if holds(job):
-                    return job
-                await anyio.sleep(LOOK_S)
-        raise AssertionError(f"never: {said}; the status is {job.get('status')}")
+
+        async def look() -> bool:
+            nonlocal job
+            job = await self.job()
+            return holds(job)
+
+        await eventually(look, lambda: f"{said}; the status is {job.get('status')}")
+        return job
 
     async def until_counts(self, **counts: int) -> Json:
         """Wait for these counts, 0 where none is named, and as many pods with finalizer; the Job's status."""
         wanted = {name: counts.get(name, 0) for name in COUNTS}
         job = await self.until(str(wanted), lambda job: {k: job["status"].get(k, 0) for k in COUNTS} == wanted)
         pods: list[Json] = []
-        with anyio.move_on_after(PATIENCE_S):
-            while True:
-                live = await self.pods(live=True)
-                pods = [pod for pod in live if "deletionTimestamp" not in pod["metadata"]]
-                if len(pods) == wanted["active"] and all(FINALIZER in pod["metadata"]["finalizers"] for pod in pods):
-                    return job["status"]  # type: ignore[no-any-return]  # JSON
-                await anyio.sleep(LOOK_S)
-        raise AssertionError(f"{len(pods)} pods are active, wanted {wanted['active']} with a finalizer")
+
+        async def look() -> bool:
+            pods[:] = await self.active_pods()
+            return len(pods) == wanted["active"] and all(FINALIZER in pod["metadata"]["finalizers"] for pod in pods)
+
+        await eventually(look, lambda: f"{wanted['active']} active pods, each with a finalizer, of {len(pods)}")
+        return job["status"]  # type: ignore[no-any-return]  # JSON
 
     async def until_condition(self, type_: str, reason: str | None = None) -> Json:
         """Wait for a condition to be True; the Job's status."""
@@ -276,18 +302,26 @@ class User:
     async def until_free(self) -> None:
         """Wait until no pod bears the finalizer, whoever owns it."""
         held: list[str] = []
-        with anyio.move_on_after(PATIENCE_S):
-            while True:
-                found = (await self.must("GET", "pods"))["items"]
-                held = [p["metadata"]["name"] for p in found if FINALIZER in p["metadata"].get("finalizers", ())]
-                if not held:
-                    return
-                await anyio.sleep(LOOK_S)
-        raise AssertionError(f"still held: {held}")
+
+        async def look() -> bool:
+            found = (await self.must("GET", "pods"))["items"]
+            held[:] = [pod["metadata"]["name"] for pod in found if FINALIZER in pod["metadata"].get("finalizers", ())]
+            return not held
+
+        await eventually(look, lambda: f"no pod with a finalizer; left are {held}")
+
+    async def until_gone(self, *, pods: int = 0) -> None:
+        """Wait until there is no Job, and so many pods, whoever owns them."""
+
+        async def look() -> bool:
+            left = (await self.must("GET", "pods"))["items"]
+            return len(left) == pods and (await self.call("GET", "jobs/job"))[0] == 404
+
+        await eventually(look, lambda: f"no Job and {pods} pods")
 
     async def active_indexes(self) -> list[int]:
         """The indexes of live pods; label, annotation and hostname of each say the same."""
-        pods = [pod for pod in await self.pods(live=True) if "deletionTimestamp" not in pod["metadata"]]
+        pods = await self.active_pods()
         for pod in pods:
             assert pod["metadata"]["labels"][COMPLETION_INDEX] == str(index_of(pod))
             assert pod["spec"]["hostname"] == f"job-{index_of(pod)}"

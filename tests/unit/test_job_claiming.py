@@ -39,6 +39,27 @@ def test_an_orphan_is_adopted_before_anything_is_counted() -> None:
     assert world.pods["o"].metadata.owner_references[0].uid == JOB_UID
 
 
+def test_a_pod_that_somebody_took_away_after_it_counted_and_gave_back_counts_once() -> None:
+    world = Performer(job(restart="Never", given=None, parallelism=1, completions=9))
+    world.observe_job()
+    world.put_pod(make_pod("s", status=status_of_phase("Succeeded", 0)))
+    world.answers = lambda command: Failed(500, "", "no") if isinstance(command, cmd.ReleasePod) else None
+    world.sync()
+    assert len(world.state.uncounted_succeeded) == 1
+    world.answers = lambda _: None
+    pod = world.pods["s"]
+    labels = pod.metadata.labels
+    world.put_pod(replace(pod, metadata=replace(pod.metadata, owner_references=(), labels={})))
+    world.sync()
+    assert world.pods["s"].metadata.finalizers == (), "nobody's pod is held"
+    assert world.state.succeeded == 1
+    free = replace(pod, metadata=replace(pod.metadata, owner_references=(), labels=labels, finalizers=()))
+    world.put_pod(free)
+    world.sync()
+    world.sync()
+    assert (world.state.succeeded, world.state.uncounted_succeeded, world.job.status.succeeded) == (1, {}, 1)
+
+
 def test_a_failed_adoption_ends_the_sync() -> None:
     world = begin()
 

@@ -5,7 +5,7 @@ from podledger.job.shares import drop, enter, leave, review_index
 from podledger.job.state import JobState, Phase, PodRecord
 from podledger.job.times import to_seconds
 
-__all__ = ["abandon_sync", "discard", "finalizer_gone", "forget_if_done", "intent_settled", "settle", "unstage"]
+__all__ = ["abandon_sync", "discard", "finalizer_gone", "forget_if_done", "intent_settled", "keep_judgement", "settle", "unstage"]
 
 
 def finalizer_gone(state: JobState, event: ev.PodFinalizerGone | ev.PodReleased) -> None:
@@ -27,6 +27,13 @@ def finalizer_gone(state: JobState, event: ev.PodFinalizerGone | ev.PodReleased)
         drop(state, pod)
         del state.pods[pod.uid]
         state.unresolved.pop(pod.uid, None)
+        keep_judgement(state, pod)
+
+
+def keep_judgement(state: JobState, pod: PodRecord) -> None:
+    """A pod that is forgotten though it may come back must not be counted again."""
+    if pod.counted and not state.books_closed:
+        state.done[pod.uid] = pod.counted
 
 
 def settle(state: JobState, pod: PodRecord) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from podledger.job import event as ev
 from podledger.job.failure import judge_failure
-from podledger.job.fold_ends import finalizer_gone, forget_if_done, intent_settled, settle
+from podledger.job.fold_ends import finalizer_gone, forget_if_done, intent_settled, keep_judgement, settle
 from podledger.job.shares import drop, enter, leave
 from podledger.job.state import JobState, Phase, PodRecord, Standing
 
@@ -154,8 +154,7 @@ def pod_gone(state: JobState, event: ev.PodGone) -> None:
         state.pods[event.pod] = pod
         enter(state, pod)
         return
-    if pod.counted and not state.books_closed:
-        state.done[pod.uid] = pod.counted
+    keep_judgement(state, pod)
 
 
 def _pod_let_go(state: JobState, event: ev.PodLetGo) -> None:

@@ -1,5 +1,7 @@
 """Copies of a ledger: of what was durable, checked, and never in the place of something else."""
 
+import errno
+import os
 import sqlite3
 import stat
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.log_events import append_all, gone, make_ledger, stored_rows
 
-from podledger.errors import DamagedLog, InputError, NotALedger
+from podledger.errors import DamagedLog, InputError, LogUnavailable, NotALedger
 from podledger.log import SqliteLog
 from podledger.log.backup import copy_ledger
 from podledger.log.inspection import StreamInfo, inspect_ledger
@@ -45,6 +47,40 @@ async def test_what_is_in_the_place_of_a_copy_stays(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=str(target)):
             copy_ledger(path, target)
     assert taken.read_text() == "mine"
+
+
+@pytest.mark.parametrize("answer", [errno.EPERM, errno.EOPNOTSUPP, errno.EINVAL])
+async def test_a_file_system_without_hard_links_gets_its_copy_and_keeps_what_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: int
+) -> None:
+    path = await make_ledger(tmp_path / "ledger.db", [gone(3)])
+    came_meanwhile: list[Path] = []
+
+    def link(source: Path, target: Path) -> None:
+        for each in came_meanwhile:
+            each.write_text("mine")
+        raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr(os, "link", link)
+    copy_ledger(path, tmp_path / "copy.db")
+    assert verify_ledger(tmp_path / "copy.db").sound
+    came_meanwhile.append(tmp_path / "other.db")
+    with pytest.raises(InputError, match=r"other\.db: exists already"):
+        copy_ledger(path, tmp_path / "other.db")
+    assert (tmp_path / "other.db").read_text() == "mine"
+    assert list(tmp_path.glob("*.new")) == []
+
+
+async def test_a_copy_that_cannot_be_placed_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = await make_ledger(tmp_path / "ledger.db", [gone(3)])
+
+    def link(source: Path, target: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(LogUnavailable, match="Input/output error"):
+        copy_ledger(path, tmp_path / "copy.db")
+    assert list(tmp_path.glob("copy.db*")) == []
 
 
 async def test_a_damaged_ledger_leaves_no_copy(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import sqlite3
 import stat
 from collections.abc import Generator
@@ -21,7 +22,9 @@ from podledger.errors import (
     PodledgerError,
 )
 from podledger.log import SqliteLog
+from podledger.log.inspection import inspect_ledger
 from podledger.log.lock import LedgerLock, lock_path
+from podledger.log.verification import verify_ledger
 
 pytestmark = pytest.mark.asyncio
 
@@ -212,6 +215,12 @@ async def test_a_log_may_be_entered_and_left_in_different_tasks(tmp_path: Path) 
         await log.heads()
 
 
+async def heads_of(path: Path) -> dict[str, int]:
+    """Where the streams of a ledger end, as a reader sees it."""
+    async with SqliteLog.open_readonly(path) as log:
+        return {name: head.position for name, head in (await log.heads()).items()}
+
+
 async def test_a_readonly_log_refuses_to_write_and_follows_the_writer(tmp_path: Path) -> None:
     path = await make_ledger(tmp_path / "ledger.db", [gone(2)])
     async with SqliteLog.open_readonly(path) as reader, SqliteLog.open(path) as writer:
@@ -226,6 +235,39 @@ async def test_a_readonly_log_refuses_to_write_and_follows_the_writer(tmp_path: 
                 break
             await append_all(writer, [gone(1, 3)])
         assert seen == [3, 4]
+
+
+async def test_readers_leave_nothing_beside_a_ledger_and_its_bytes_as_they_are(tmp_path: Path) -> None:
+    path = await make_ledger(tmp_path / "ledger.db", [gone(2)])
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+    async with SqliteLog.open_readonly(path) as reader:
+        assert [batch.last async for batch in reader.read("main")] == [2]
+        assert verify_ledger(path).sound
+    assert inspect_ledger(path).streams
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
+async def test_a_reader_that_outlives_a_writer_tidies_up_behind_it(tmp_path: Path) -> None:
+    path = await make_ledger(tmp_path / "ledger.db", [gone(2)])
+    async with SqliteLog.open_readonly(path) as reader:
+        async with SqliteLog.open(path) as writer:
+            await append_all(writer, [gone(1, 2)])
+        assert [batch.last async for batch in reader.read("main")] == [2, 3]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["ledger.db", "ledger.db.lock"]
+    assert (await heads_of(path))["main"] == 3
+
+
+async def test_a_reader_leaves_what_a_killed_writer_left_to_the_next_writer(tmp_path: Path) -> None:
+    path = await make_ledger(tmp_path / "ledger.db", [gone(2)])
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    async with SqliteLog.open(path) as writer:
+        await append_all(writer, [gone(1, 2)])
+        for name in ("ledger.db", "ledger.db-wal"):
+            shutil.copy(tmp_path / name, killed / name)
+    before = {name: (killed / name).read_bytes() for name in ("ledger.db", "ledger.db-wal")}
+    assert (await heads_of(killed / "ledger.db"))["main"] == 3
+    assert {name: (killed / name).read_bytes() for name in before} == before
 
 
 async def test_streams_are_kept_apart(tmp_path: Path) -> None:

@@ -116,11 +116,13 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     """Open a ledger for reading only, without its lock, also while it is written. Raises as `translated`."""
     with translated(path):
         check_file(path, missing_ok=False)
-        wal = path.with_name(path.name + "-wal")
         mode = "ro"
-        if not os.access(path.parent, os.W_OK) and not wal.exists():
-            # A WAL database needs files beside it even for reading; where none can be made nobody writes either.
-            mode = "ro&immutable=1"
+        if not path.with_name(path.name + "-wal").exists():
+            # A WAL database needs files beside it even for reading.
+            if not os.access(path.parent, os.W_OK):
+                mode = "ro&immutable=1"  # Where none can be made nobody writes either.
+            elif os.access(path, os.W_OK):
+                mode = "rw"  # Who closes last takes them away, which SQLite does not let a read-only connection do.
         connection = sqlite3.connect(_uri(path, mode), uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         try:
             schema.check_version(connection, path)

@@ -5,7 +5,16 @@ from podledger.job.shares import drop, enter, leave, review_index
 from podledger.job.state import JobState, Phase, PodRecord
 from podledger.job.times import to_seconds
 
-__all__ = ["abandon_sync", "discard", "finalizer_gone", "forget_if_done", "intent_settled", "keep_judgement", "settle", "unstage"]
+__all__ = [
+    "abandon_sync",
+    "discard",
+    "finalizer_gone",
+    "forget_if_done",
+    "intent_settled",
+    "keep_judgement",
+    "settle",
+    "unstage",
+]
 
 
 def finalizer_gone(state: JobState, event: ev.PodFinalizerGone | ev.PodReleased) -> None:

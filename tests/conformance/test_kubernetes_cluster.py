@@ -3,10 +3,13 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import anyio
 import pytest
 from tests.kubernetes_server import NAMESPACE, api_server
 from tests.local_driver import LocalDriver
 
+from podledger.api.job import JobKey
+from podledger.job.command import RecordEvent
 from podledger.testing.cluster import ClusterConformance, ClusterDriver
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
 
@@ -26,3 +29,18 @@ class TestKubernetesClusterOfTwoNamespaces(ClusterConformance):
         namespaces = (NAMESPACE, "elsewhere")
         async with api_server() as (local, access), KubernetesCluster(access, namespaces=namespaces) as remote:
             yield LocalDriver(local, remote)
+
+
+@pytest.mark.asyncio
+async def test_whoever_is_cancelled_tells_the_last_events_and_leaves_nothing_behind() -> None:
+    key = JobKey(NAMESPACE, "job")
+    told = [RecordEvent("uid", key, "Normal", "Told", f"message {number}") for number in range(3)]
+    async with api_server() as (local, access):
+        with anyio.CancelScope() as scope:
+            async with KubernetesCluster(access) as cluster:
+                await cluster.perform(told)
+                scope.cancel()
+                await cluster.identity()
+        assert scope.cancelled_caught
+        events = await local.kubernetes_events(key)
+        assert [event.message for event in events] == [command.message for command in told]

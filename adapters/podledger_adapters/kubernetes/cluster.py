@@ -82,20 +82,28 @@ class KubernetesCluster:
         await self.client.__aenter__()
         try:
             self._version = await read_version(self.client)
+            self._background.start()
+            await self._started.wait()
         except BaseException:
-            await self.client.__aexit__(None, None, None)
+            await self._close()
             raise
-        self._background.start()
-        await self._started.wait()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with anyio.move_on_after(FLUSH_S):
-            await self._teller.flush()
-        await self._background.stop()
-        await self.client.__aexit__(kind, error, traceback)
+        try:
+            # Whoever leaves is cancelled, most of the time: what happened last is told all the same.
+            with anyio.move_on_after(FLUSH_S, shield=True):
+                await self._teller.flush()
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        """End what runs and let the connections go, whoever is cancelled."""
+        with anyio.CancelScope(shield=True):
+            await self._background.stop()
+            await self.client.__aexit__(None, None, None)
 
     async def _run(self) -> None:
         async with anyio.create_task_group() as tasks:

@@ -32,7 +32,7 @@ class EventTeller:
         self._client, self._clock = client, clock
         self._correlator = EventCorrelator()
         self._waiting: deque[Told] = deque()
-        self._some = anyio.Event()
+        self._some, self._turn = anyio.Event(), anyio.Lock()
         self.dropped = 0
 
     def record(self, command: EventCommand) -> None:
@@ -50,15 +50,15 @@ class EventTeller:
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
-            while self._waiting:
-                await self._write(self._waiting.popleft())
+            await self.flush()
             self._some = anyio.Event()
             await self._some.wait()
 
     async def flush(self) -> None:
-        """Write what waits."""
-        while self._waiting:
-            await self._write(self._waiting.popleft())
+        """Write what waits; what is being written is waited for."""
+        async with self._turn:
+            while self._waiting:
+                await self._write(self._waiting.popleft())
 
     async def _write(self, told: Told) -> None:
         event = told.event()

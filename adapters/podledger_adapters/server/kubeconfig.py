@@ -14,8 +14,11 @@ NAME = "podledger"
 """What the cluster, its user and the context are called."""
 
 
-def kubeconfig(server: str, token: str, authority: bytes | None, *, namespace: str = "default") -> bytes:
-    """A kubeconfig, as JSON, which is YAML too. `authority` is the certificate (PEM) to trust, None for plain HTTP."""
+def kubeconfig(server: str, token: str, authority: bytes | None) -> bytes:
+    """A kubeconfig, as JSON, which is YAML too. `authority` is the certificate (PEM) to trust, None for plain HTTP.
+
+    Its context names the namespace that kubectl takes where none is said, so that people and libraries see it.
+    """
     cluster: dict[str, str] = {"server": server}
     if authority is not None:
         cluster["certificate-authority-data"] = base64.b64encode(authority).decode()
@@ -24,7 +27,7 @@ def kubeconfig(server: str, token: str, authority: bytes | None, *, namespace: s
         "kind": "Config",
         "clusters": [{"name": NAME, "cluster": cluster}],
         "users": [{"name": NAME, "user": {"token": token}}],
-        "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": NAME, "namespace": namespace}}],
+        "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": NAME, "namespace": "default"}}],
         "current-context": NAME,
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"

@@ -10,13 +10,14 @@ from podledger.event import Event
 from podledger.job import event as ev
 from podledger.job.decision import decide, proceed
 from podledger.job.finish import succeeded_total
+from podledger.job.limits import Limits
 from podledger.job.state import JobState, Standing
 from podledger.log.codec import GENESIS, StoredBatch, check_link, decode_batch
 from podledger.log.memory import MemoryLedger
 from podledger.projection import Projection, decode_projection, encode_projection
 from tests.simulation.account import violated
 
-__all__ = ["LogOracle"]
+__all__ = ["STREAM", "LogOracle"]
 
 STREAM = "main"
 # Rules by which pods are let go without being judged, once nothing of their Job is counted any more.
@@ -24,13 +25,13 @@ SWEPT = ("the Job is finished", "the Job is gone", "the Job had finished")
 
 
 class LogOracle:
-    """Follows one ledger.
+    """Follows one ledger, written under these limits.
 
     By uid of a pod: `rules` by which it was judged uncounted or let go, `judgements` that go through the lists.
     """
 
-    def __init__(self, ledger: MemoryLedger) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: MemoryLedger, limits: Limits = Limits()) -> None:  # noqa: B008  # frozen
+        self._ledger, self._limits = ledger, limits
         self._rows_read = 0
         self._position, self.chain, self._epoch = 0, GENESIS, 0
         self.projection = Projection()
@@ -110,7 +111,7 @@ class LogOracle:
                 f"position {position}: decided at {head.position}, but the Job went on to {self._folded_to[head.job]}"
             )
         take = decide if head.starts else proceed
-        again = take(state, head.now_s, position=head.position)
+        again = take(state, head.now_s, position=head.position, limits=self._limits)
         found = tuple(behind[: len(again.events)])
         if found != again.events:
             violated(f"position {position}: the log has {found}, replayed it is {again.events}")

@@ -18,13 +18,26 @@ def wrong_outcome(job: Job) -> str:
     interim = "SuccessCriteriaMet" if outcome.type == "Complete" else "FailureTarget"
     if not job.status.is_true(interim):
         return f"{outcome.type} without {interim}"
-    may_be = _reason_to_fail(job) or ("CompletionsReached" if _is_done(job) else "")
+    if outcome.reason == "PodFailurePolicy" and _may_fail_by_policy(job):
+        return ""
+    may_be = _reason_to_fail(job) or _reason_to_succeed(job)
     return "" if outcome.reason == may_be else f"{outcome.reason}, but the counts say {may_be or 'that it goes on'}"
 
 
-def _is_done(job: Job) -> bool:
-    """Whether enough pods succeeded: for a work queue one is enough."""
-    return job.status.succeeded >= (1 if job.spec.completions is None else job.spec.completions)
+def _reason_to_succeed(job: Job) -> str:
+    """Why the Job must have succeeded, "" if it must not. A work queue has done enough with one success."""
+    spec, succeeded = job.spec, job.status.succeeded
+    rules = spec.success_policy.rules if spec.success_policy is not None else ()
+    if any(rule.succeeded_count is not None and succeeded >= rule.succeeded_count for rule in rules):
+        return "SuccessPolicy"
+    wanted = 1 if spec.completions is None else spec.completions
+    return "CompletionsReached" if succeeded >= wanted else ""
+
+
+def _may_fail_by_policy(job: Job) -> bool:
+    """Whether some exit of a pod fails the Job at once."""
+    policy = job.spec.pod_failure_policy
+    return policy is not None and any(rule.action == "FailJob" for rule in policy.rules)
 
 
 def _reason_to_fail(job: Job) -> str:

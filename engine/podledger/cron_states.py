@@ -61,9 +61,10 @@ class CronStates:
             abandon_cron_sync(state)
 
     def rewound(self) -> None:
-        """The cluster was restored from a backup: versions are compared only with newer ones."""
+        """The cluster was restored from a backup: versions are compared only with newer ones, deletions may be undone."""
         for state in self:
             state.resource_version = "0"
+            state.deleting = False
             for run in state.runs.values():
                 run.resource_version = 0
 

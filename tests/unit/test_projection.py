@@ -4,6 +4,8 @@ import msgspec
 import pytest
 from tests.unit.controller_world import make_job
 
+from podledger.api.cronjob import CronJobSpec, CronJobStatus
+from podledger.cron.event import CronJobDeleting, CronJobSet
 from podledger.errors import DamagedLog
 from podledger.event import ClusterRewound, EpochTaken, Event, ListGap, StreamStarted
 from podledger.job import event as ev
@@ -80,6 +82,16 @@ def test_a_restored_cluster_makes_versions_start_anew() -> None:
     assert (projection.revision, state.resource_version, state.pods["p"].resource_version) == (40, "0", 0)
     projection.apply(ev.JobUpdated("a", "41"))
     assert projection.revision == 41
+
+
+def test_after_a_restore_a_cronjob_that_was_being_deleted_may_live_on() -> None:
+    cronjob = CronJobSet("c", "default", "c", "7", 1, 1, CronJobSpec(schedule="@daily"), CronJobStatus())
+    projection = made(cronjob, CronJobDeleting("c", "9", 5))
+    state = projection.crons.get("c")
+    assert state is not None
+    assert state.deleting
+    projection.apply(ClusterRewound("CronJob", "9", "8", 1.0))
+    assert (state.deleting, state.resource_version) == (False, "0")
 
 
 def test_after_a_restore_counts_and_ends_stand_and_all_else_is_to_be_seen_again() -> None:

@@ -260,6 +260,21 @@ async def test_a_deleted_job_that_a_backup_brings_back_lives_again() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("deleted", [False, True], ids=["from before its deletion", "from after it"])
+async def test_a_job_that_was_being_deleted_is_so_in_a_backup_only_if_the_backup_says_so(deleted: bool) -> None:
+    here = job("j", 3)
+    deleting = replace(here, metadata=replace(here.metadata, resource_version="20", deletion_timestamp=NOW))
+    watching = await synced(Seen(deleting))
+    assert watching.journal.projection.states["j"].deleting
+    backup = listed("Job", 12, replace(deleting, metadata=replace(deleting.metadata, resource_version="9")))
+    if not deleted:
+        backup = listed("Job", 12, here)
+    watching.see(*backup)
+    assert kinds(watching.see(*backup)) == (["JobUpdated", "JobDeleting"] if deleted else ["JobUpdated"])
+    assert watching.journal.projection.states["j"].deleting == deleted
+
+
+@pytest.mark.asyncio
 async def test_a_stale_list_is_waited_out_until_the_replica_has_caught_up() -> None:
     watching = await synced(Seen(pod("p", 15, "j", phase="Running")), gone("Pod", "q", 16))
     stale = listed("Pod", 12, pod("p", 5, "j"), pod("q", 6, "j"), consistent=False)

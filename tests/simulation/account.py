@@ -31,7 +31,8 @@ class Account:
     `listed` are uids that ever were in an uncounted list, with the list's name, `left` those that are in it no more.
     `ends` are the terminal phases that pods ever had, `undone` the pods that a restore took away, `carried_over` what
     was listed before one, `completed` the indexes that were ever published. `late` are pods that a controller created
-    which was replaced already, `after_end` those of them that came when the Job had finished.
+    which was replaced already, `after_end` those of them that came when the Job had finished. `disowned` are pods that
+    somebody took away from the Job at least for a while: whether it has them back in time to count is open.
     """
 
     job: Job
@@ -47,6 +48,7 @@ class Account:
     carried_over: dict[str, str] = field(default_factory=dict[str, str])
     late: dict[str, None] = field(default_factory=dict[str, None])
     after_end: dict[str, None] = field(default_factory=dict[str, None])
+    disowned: dict[str, None] = field(default_factory=dict[str, None])
     completed: IntervalSet = field(default_factory=IntervalSet)
     final: tuple[int, int] | None = None
     gone: bool = False

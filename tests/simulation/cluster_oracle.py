@@ -6,6 +6,7 @@ So it holds as well when the log is lost. What must hold of the log is `log_orac
 
 from collections.abc import Callable, Sequence
 
+from podledger.api.defaults import CONTROLLER_UID_LABEL
 from podledger.api.job import Job, JobStatus
 from podledger.api.pod import Pod
 from podledger.job.command import Command, CreatePod, PublishStatus
@@ -121,7 +122,7 @@ class ClusterOracle:
         listed = new.uncounted_terminated_pods or NOTHING_LISTED
         self._lists_changed(account, "succeeded", listed.succeeded)
         self._lists_changed(account, "failed", listed.failed)
-        for uid in account.undone:
+        for uid in (*account.undone, *account.disowned):
             # Its count is in the log. With nothing left to hold, it goes from there to the counters.
             judgement = self._judgement_of(uid)
             if judgement and uid not in account.listed:
@@ -157,7 +158,7 @@ class ClusterOracle:
         ]
         for uid in left:
             # Of what was listed before a restore the log knows, whether the restored cluster lists it or not.
-            if uid in account.carried_over or account.has_gone(uid):
+            if uid in account.carried_over or uid in account.disowned or account.has_gone(uid):
                 continue
             if FINALIZER in account.pods[uid].metadata.finalizers:
                 violated(f"{key}: {uid} left uncounted {name} while its finalizer is on: it could be counted again")
@@ -187,6 +188,8 @@ class ClusterOracle:
             account.deleted[uid] = None
         if removed:
             account.removed[uid] = None
+        if pod.metadata.controller() is None or CONTROLLER_UID_LABEL not in pod.metadata.labels:
+            account.disowned[uid] = None
         if before is None:
             self._pod_created(account, pod)
             return
@@ -209,12 +212,13 @@ class ClusterOracle:
         if uid in account.late:
             self._late_pod_created(account, uid, intent)
             return
-        if account.intents.setdefault(intent, uid) != uid and not self.surplus_allowed:
+        former = account.intents.setdefault(intent, uid)
+        if former != uid and former not in account.disowned and not self.surplus_allowed:
             violated(f"{key}: two pods were created for the intent {intent}")
         active = [
             uid
             for uid, each in account.pods.items()
-            if is_active(each) and not account.has_gone(uid) and uid not in account.late
+            if is_active(each) and not account.has_gone(uid) and uid not in account.late and uid not in account.disowned
         ]
         if len(active) > account.most_parallel and not self.surplus_allowed:
             violated(f"{key}: {len(active)} active pods, parallelism was never above {account.most_parallel}")
@@ -234,7 +238,7 @@ class ClusterOracle:
             if uid in account.listed or (account.indexed and account.completed_its_index(pod)):
                 if uid in account.after_end:
                     violated(f"{key}: {uid} was created after the Job had finished, and counted")
-            elif not self._rule_of(uid) and not self.log_lost and uid not in account.undone:
+            elif not (self._rule_of(uid) or self.log_lost or uid in account.undone or uid in account.disowned):
                 violated(f"{key}: {uid} ({pod.status.phase}) neither counted nor was it let go by any rule")
             if uid in account.after_end and not account.has_gone(uid) and is_active(pod):
                 violated(f"{key}: {uid} was created after the Job had finished, and is active still")
@@ -246,6 +250,8 @@ class ClusterOracle:
             return "not ended"
         if uid in account.listed:
             return f"listed as {account.listed[uid]}"
+        if uid in account.disowned:
+            return "the Job had to let it go"
         if account.gone or job.metadata.deletion_timestamp is not None:
             return "the Job goes"
         if account.indexed and account.completed_its_index(pod):

@@ -50,6 +50,7 @@ class Fault(StrEnum):
     POD_DELETED = "somebody deletes a pod"
     POD_FORCE_DELETED = "somebody deletes a pod without grace"
     POD_EVICTED = "a pod is evicted: DisruptionTarget, and deleted"
+    POD_DISOWNED = "somebody takes a pod's owner off, or the label its Job selects by"
     NODE_LOST = "a pod's node is lost"
     JOB_DELETED = "somebody deletes a Job: in the background, the foreground, or without its pods"
     SCALED = "somebody changes parallelism"
@@ -92,6 +93,7 @@ LIKELIHOOD: Mapping[Fault, float] = {
     Fault.POD_DELETED: 0.15,
     Fault.POD_FORCE_DELETED: 0.1,
     Fault.POD_EVICTED: 0.1,
+    Fault.POD_DISOWNED: 0.05,
     Fault.NODE_LOST: 0.1,
     Fault.JOB_DELETED: 0.005,
     Fault.SCALED: 0.05,

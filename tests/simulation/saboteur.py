@@ -4,6 +4,7 @@ import asyncio
 
 from msgspec.structs import replace
 
+from podledger.api.defaults import CONTROLLER_UID_LABEL
 from podledger.api.job import Job
 from podledger.api.pod import Pod, PodCondition
 from podledger_adapters.nodes.behaviour import Behaviour, Draws, PodRun
@@ -37,6 +38,8 @@ class Saboteur:
 
     def __init__(self, cluster: RestorableCluster, faults: Faults, clock: SimulationClock) -> None:
         self._cluster, self._faults, self._clock = cluster, faults, clock
+        self.disowns = True
+        """Whether it also takes pods away from their Jobs."""
 
     async def work(self) -> None:
         """Do something now and then, for ever; nothing once the faults have stopped."""
@@ -45,6 +48,7 @@ class Saboteur:
             if not self._faults.active:
                 return
             self._delete_pod()
+            self._disown_pod()
             self._change_job()
             self._delete_job()
             if self._faults.strikes(Fault.CLOCK_SET):
@@ -81,6 +85,18 @@ class Saboteur:
                 status = replace(pod.status, conditions=(*pod.status.conditions, disruption))
                 batch.set_pod_status(key, status, uid=pod.metadata.uid)
             batch.delete(Pod, key, DeleteOptions(grace_s=grace_s))
+
+    def _disown_pod(self) -> None:
+        pods = [pod for pod in self._cluster.store.table(Pod) if pod.metadata.owner_references]
+        if not pods or not self.disowns or not self._faults.strikes(Fault.POD_DISOWNED):
+            return
+        metadata = self._faults.draw.choice(pods).metadata
+        changed = replace(metadata, owner_references=())
+        if self._faults.draw.random() < 0.5:
+            labels = {name: value for name, value in metadata.labels.items() if name != CONTROLLER_UID_LABEL}
+            changed = replace(metadata, labels=labels)
+        with self._cluster.store.batch() as batch:
+            batch.modify(Pod, (metadata.namespace, metadata.name), lambda pod: replace(pod, metadata=changed))
 
     def _delete_job(self) -> None:
         jobs = [job for job in self._cluster.store.table(Job) if job.metadata.deletion_timestamp is None]

@@ -124,8 +124,10 @@ class World:
                     violated(f"process {process.life.number} did not stop within {STOP_S} s")
             await self._bury_all()
             await asyncio.sleep(self.faults.seconds(DOWN_S))
-            # What is neither in a restored cluster nor in the log any more, nobody can know.
-            if not self._restored and self.faults.strikes(Fault.LOG_LOST):
+            # What is neither in a restored cluster nor in the log any more, nobody can know; nor that a pod without an
+            # owner was counted before.
+            lost = self._restored or any(account.disowned for account in self.cluster_oracle.accounts.values())
+            if not lost and self.faults.strikes(Fault.LOG_LOST):
                 self._lose_log()
         await self._bury_all()
 
@@ -255,6 +257,7 @@ class World:
         self.ledger = MemoryLedger()
         self.log_oracles.append(LogOracle(self.ledger))
         self.cluster_oracle.surplus_allowed = self.cluster_oracle.log_lost = True
+        self.saboteur.disowns = False
 
     # ---- oracles -----------------------------------------------------------------------------------------------
 

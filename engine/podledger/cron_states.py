@@ -61,7 +61,7 @@ class CronStates:
             abandon_cron_sync(state)
 
     def rewound(self) -> None:
-        """The cluster was restored from a backup: versions are compared only with newer ones, deletions may be undone."""
+        """The cluster was restored: versions are compared only with newer ones, and deletions may be undone."""
         for state in self:
             state.resource_version = "0"
             state.deleting = False

@@ -14,7 +14,7 @@ __all__ = ["fold_restored"]
 def fold_restored(state: JobState) -> None:
     """The cluster was restored: counts and terminal phases stand, all else that was seen or done may be undone.
 
-    The Job or a pod that was to be deleted may live on, and a pod without the finalizer may bear it again. The list that
+    What was to be deleted may live on, the Job too, and a pod without the finalizer may bear it again. The list that
     follows tells; pods it does not show are gone.
     """
     state.resource_version = "0"

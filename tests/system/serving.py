@@ -15,15 +15,35 @@ from tests.system.podledger_command import start_podledger
 
 from podledger_adapters.server.kubeconfig import read_kubeconfig
 
-__all__ = ["KUBECTL", "Served", "require_kubectl", "serve"]
+__all__ = ["KUBECTL", "KUBECTL_FAULT", "Served", "kubectl_fault", "require_kubectl", "serve"]
 
-KUBECTL = shutil.which("kubectl")
+OLDEST_KUBECTL = (1, 28)
+"""The oldest release whose commands and words the tests know."""
 PATIENCE_S = 60
 """How long a kubectl may take before the test gives up on it."""
 
-require_kubectl = pytest.mark.skipif(
-    KUBECTL is None and os.environ.get("CI") != "true", reason="there is no kubectl; install it, as CI has it"
-)
+
+def kubectl_fault(path: str | None) -> str:
+    """Why tests cannot use the kubectl at this path; "" if they can."""
+    oldest = f"{OLDEST_KUBECTL[0]}.{OLDEST_KUBECTL[1]}"
+    if path is None:
+        return f"there is no kubectl; install {oldest} or newer: https://kubernetes.io/docs/tasks/tools/"
+    try:
+        said = subprocess.run(
+            [path, "version", "--client", "-o", "json"], capture_output=True, check=True, timeout=PATIENCE_S
+        ).stdout
+        version: dict[str, str] = json.loads(said)["clientVersion"]
+        found = (int(version["major"]), int(version["minor"].rstrip("+")))
+    except (OSError, subprocess.SubprocessError, ValueError, LookupError) as error:
+        return f"{path} does not run: {error}"
+    return "" if found >= OLDEST_KUBECTL else f"{path} is {found[0]}.{found[1]}, the tests need {oldest} or newer"
+
+
+_PATH = shutil.which("kubectl")
+KUBECTL_FAULT = kubectl_fault(_PATH)
+KUBECTL = None if KUBECTL_FAULT else _PATH
+
+require_kubectl = pytest.mark.skipif(KUBECTL is None, reason=KUBECTL_FAULT)
 
 
 class Served:

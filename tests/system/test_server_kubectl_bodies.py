@@ -4,7 +4,6 @@ Only what has no I/O of its own is under test here; the server is played whole e
 """
 
 import json
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.system.serving import KUBECTL, require_kubectl
 
 from podledger_adapters.server import discovery
 from podledger_adapters.server.body import decode_body
@@ -23,8 +23,7 @@ from podledger_adapters.server.patch import PatchRequest, apply_patch
 from podledger_adapters.server.path import parse_path
 from podledger_adapters.server.status import resource_not_found, status_of
 
-KUBECTL = shutil.which("kubectl")
-pytestmark = pytest.mark.skipif(KUBECTL is None, reason="no kubectl here")
+pytestmark = require_kubectl
 
 Json = dict[str, Any]
 LIVE: Json = {

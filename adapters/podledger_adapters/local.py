@@ -30,6 +30,7 @@ from podledger_adapters.nodes.manual import ManualNode
 from podledger_adapters.nodes.simulated import SimulatedNode
 from podledger_adapters.store import ApiError, ObjectStore
 from podledger_adapters.store.api_error import StoreUnavailable, not_found
+from podledger_adapters.store.batch import Batch
 from podledger_adapters.store.deletion import DeleteOptions
 from podledger_adapters.store.event_recorder import EVENT_LIFE, EventRecorder
 from podledger_adapters.store.garbage import GarbageCollector
@@ -45,6 +46,8 @@ from podledger_adapters.store.ttl import TtlAfterFinished
 __all__ = ["KEEPERS", "LocalCluster"]
 
 T = TypeVar("T", Job, CronJob)
+Call = TypeVar("Call")
+Answer = TypeVar("Answer")
 
 KEEPERS: Final[Mapping[str, Callable[[ObjectStore], Keeper]]] = {
     "gc": GarbageCollector,
@@ -161,14 +164,7 @@ class LocalCluster:
 
     async def perform(self, commands: Sequence[Command]) -> Sequence[Outcome]:
         """Make these calls, in order; see `store/perform.py`. Raises ClusterError when the cluster stopped."""
-        self._background.check()
-        with self.store.batch() as batch:
-            outcomes = [perform(self.store, self._recorder, batch, command) for command in commands]
-        try:
-            await batch.durable()
-        except StoreUnavailable as error:
-            return [Unknown(str(error))] * len(outcomes)
-        return outcomes
+        return await self._perform(commands, perform)
 
     @asynccontextmanager
     async def watch_cronjobs(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
@@ -179,9 +175,15 @@ class LocalCluster:
 
     async def perform_cron(self, commands: Sequence[CronCommand]) -> Sequence[CronOutcome]:
         """Make these calls, in order; see `store/perform_cron.py`. Raises ClusterError when the cluster stopped."""
+        return await self._perform(commands, perform_cron)
+
+    async def _perform(
+        self, commands: Sequence[Call], make: Callable[[ObjectStore, EventRecorder, Batch, Call], Answer]
+    ) -> Sequence[Answer | Unknown]:
+        """One batch for all the calls."""
         self._background.check()
         with self.store.batch() as batch:
-            outcomes = [perform_cron(self.store, self._recorder, batch, command) for command in commands]
+            outcomes = [make(self.store, self._recorder, batch, command) for command in commands]
         try:
             await batch.durable()
         except StoreUnavailable as error:

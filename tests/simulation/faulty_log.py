@@ -11,6 +11,7 @@ from contextlib import aclosing
 from podledger.errors import LogUnavailable
 from podledger.event import Event
 from podledger.log.memory import MemoryLedger, MemoryLog
+from podledger.log.pending import Appending
 from podledger.ports import LogBatch, PendingAppend, Snapshot, Taken
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.life import Life
@@ -21,7 +22,7 @@ __all__ = ["FaultyLog"]
 FLUSH_S = 0.2
 
 
-class FaultyLog:
+class FaultyLog(Appending):
     """`podledger.ports.EventLog` for one life."""
 
     def __init__(self, ledger: MemoryLedger, life: Life, faults: Faults) -> None:
@@ -48,15 +49,6 @@ class FaultyLog:
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(self._faults.seconds(FLUSH_S), self._flush_now)
         return pending
-
-    async def append(
-        self, stream: str, events: Sequence[Event], *, expected_position: int, epoch: int, batch_id: str
-    ) -> int:
-        """See `EventLog.append`."""
-        pending = self.append_nowait(
-            stream, events, expected_position=expected_position, epoch=epoch, batch_id=batch_id
-        )
-        return await pending.wait()
 
     async def read(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch]:
         """See `EventLog.read`."""

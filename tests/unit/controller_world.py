@@ -14,6 +14,7 @@ from podledger.job.command import Command
 from podledger.job.names import FINALIZER, INTENT_ANNOTATION
 from podledger.log.codec import decode_batch
 from podledger.log.memory import MemoryLedger
+from podledger.log.pending import Appending
 from podledger.ports import Change, Cluster, EventLog, LogBatch, Outcome, PendingAppend, Snapshot, Taken
 from podledger_adapters.local import LocalCluster
 
@@ -196,7 +197,7 @@ class _MortalAppend:
         return await self._pending.wait()
 
 
-class MortalLog:
+class MortalLog(Appending):
     """A memory log in front of which and behind which the process may die."""
 
     def __init__(self, ledger: MemoryLedger, death: Death) -> None:
@@ -216,15 +217,6 @@ class MortalLog:
             stream, events, expected_position=expected_position, epoch=epoch, batch_id=batch_id
         )
         return _MortalAppend(pending, self._log, self._death)
-
-    async def append(
-        self, stream: str, events: Sequence[Event], *, expected_position: int, epoch: int, batch_id: str
-    ) -> int:
-        """See `EventLog.append`."""
-        pending = self.append_nowait(
-            stream, events, expected_position=expected_position, epoch=epoch, batch_id=batch_id
-        )
-        return await pending.wait()
 
     def read(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch, None]:
         """See `EventLog.read`."""

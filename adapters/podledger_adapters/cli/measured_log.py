@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from podledger.event import Event
 from podledger.job.event import ConditionDecided, PodCounted, SyncDecided
+from podledger.log.pending import Appending
 from podledger.ports import Clock, EventLog, LogBatch, PendingAppend, Snapshot, Taken
 
 __all__ = ["LogMeasures", "MeasuredLog"]
@@ -63,7 +64,7 @@ class _Measured:
         return position
 
 
-class MeasuredLog:
+class MeasuredLog(Appending):
     """A `podledger.ports.EventLog` that hands everything on."""
 
     def __init__(self, log: EventLog, clock: Clock, measures: LogMeasures) -> None:
@@ -82,15 +83,6 @@ class MeasuredLog:
         )
         self.measures.note(events)
         return _Measured(pending, self.measures, self._clock)
-
-    async def append(
-        self, stream: str, events: Sequence[Event], *, expected_position: int, epoch: int, batch_id: str
-    ) -> int:
-        """`append_nowait(...).wait()`."""
-        pending = self.append_nowait(
-            stream, events, expected_position=expected_position, epoch=epoch, batch_id=batch_id
-        )
-        return await pending.wait()
 
     def read(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch, None]:
         """As the log's."""

@@ -15,7 +15,7 @@ import anyio.lowlevel
 from podledger.errors import DamagedLog, EventsForgotten, InputError, LogClosed, LogError, LogUnavailable, OtherCluster
 from podledger.event import Event
 from podledger.log.codec import GENESIS, StoredBatch, check_link, decode_batch
-from podledger.log.pending import Append
+from podledger.log.pending import Append, Appending
 from podledger.log.snapshot import SNAPSHOTS_KEPT
 from podledger.log.stream import Head, StreamEnd
 from podledger.ports import LogBatch, Snapshot, Taken
@@ -92,7 +92,7 @@ class _Waiting:
         self.stream, self.pending, self.row, self.batch_id, self.refusal = stream, pending, row, batch_id, refusal
 
 
-class MemoryLog:
+class MemoryLog(Appending):
     """An `EventLog` in memory; also an async context manager, as SqliteLog is.
 
     What is appended is durable at once, unless `manual` is set: then when `commit` is called, and `fail` and `crash`
@@ -148,22 +148,13 @@ class MemoryLog:
         if refusal is None and events:
             try:
                 row = end.extend(events, batch_id)
-            except (TypeError, ValueError, OverflowError) as error:
-                pending.fail(InputError(f"stream {stream}: an event cannot be encoded: {error}"))
+            except InputError as error:
+                pending.fail(error)
                 return pending
         self._waiting.append(_Waiting(stream, pending, row, batch_id, refusal))
         if not self._manual:
             self.commit()
         return pending
-
-    async def append(
-        self, stream: str, events: Sequence[Event], *, expected_position: int, epoch: int, batch_id: str
-    ) -> int:
-        """See `EventLog.append`."""
-        pending = self.append_nowait(
-            stream, events, expected_position=expected_position, epoch=epoch, batch_id=batch_id
-        )
-        return await pending.wait()
 
     async def read(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch]:
         """See `EventLog.read`."""

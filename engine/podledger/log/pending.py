@@ -3,12 +3,17 @@
 Resolved once, by the log, on the event loop. A wait that is cancelled changes nothing for the work or other waits.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Generic, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
 
-__all__ = ["Append", "Pending"]
+from podledger.event import Event
+from podledger.ports import PendingAppend
+
+__all__ = ["Append", "Appending", "Pending"]
 
 T = TypeVar("T")
 
@@ -76,3 +81,22 @@ class Append(Pending[int]):
     def last(self) -> int:
         """The position its last event will have."""
         return self._last
+
+
+class Appending(ABC):
+    """What every log does alike: to append and wait is to hand in and wait."""
+
+    @abstractmethod
+    def append_nowait(
+        self, stream: str, events: Sequence[Event], *, expected_position: int, epoch: int, batch_id: str
+    ) -> PendingAppend:
+        """See `EventLog.append_nowait`."""
+
+    async def append(
+        self, stream: str, events: Sequence[Event], *, expected_position: int, epoch: int, batch_id: str
+    ) -> int:
+        """See `EventLog.append`."""
+        pending = self.append_nowait(
+            stream, events, expected_position=expected_position, epoch=epoch, batch_id=batch_id
+        )
+        return await pending.wait()

@@ -21,7 +21,7 @@ from podledger.log.connection import ThreadedConnection
 from podledger.log.file import connect_reader
 from podledger.log.objects import ObjectTable
 from podledger.log.opening import PORTION_BYTES
-from podledger.log.pending import Append, Pending
+from podledger.log.pending import Append, Appending, Pending
 from podledger.log.rows import fact, keep_fact, load_heads, read_portion
 from podledger.log.snapshot import newest_good, pack, require_fit, seal_snapshot, store_part
 from podledger.log.stream import Head
@@ -37,7 +37,7 @@ TAIL_POLL_S = 0.25
 """How often a log opened for reading only looks for what another process appended."""
 
 
-class SqliteLog:
+class SqliteLog(Appending):
     """An `EventLog` in an SQLite file. Use as `async with SqliteLog.open(path) as log`.
 
     Opening raises NotALedger, NewerSchema, LedgerLocked, DamagedLog, LogUnavailable. It may be entered and left in
@@ -116,20 +116,11 @@ class SqliteLog:
         else:
             try:
                 row = end.extend(events, batch_id)
-            except (TypeError, ValueError, OverflowError) as error:
-                pending.fail(InputError(f"stream {stream}: an event cannot be encoded: {error}"))
+            except InputError as error:
+                pending.fail(error)
             else:
                 writer.submit(partial(Transaction.append, row=row), pending)
         return pending
-
-    async def append(
-        self, stream: str, events: Sequence[Event], *, expected_position: int, epoch: int, batch_id: str
-    ) -> int:
-        """See `EventLog.append`."""
-        pending = self.append_nowait(
-            stream, events, expected_position=expected_position, epoch=epoch, batch_id=batch_id
-        )
-        return await pending.wait()
 
     async def read(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch]:
         """See `EventLog.read`. The chain and each body's checksum are checked; the digests are `verify`'s matter."""

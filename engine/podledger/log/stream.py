@@ -61,8 +61,11 @@ class StreamEnd:
         return None
 
     def extend(self, events: Sequence[Event], batch_id: str) -> StoredBatch:
-        """Put admitted events behind the end; the row that stores them."""
-        row = encode_batch(self.chain, self.stream, self.position + 1, self.epoch, batch_id, events)
+        """Put admitted events behind the end; the row that stores them. Raises InputError."""
+        try:
+            row = encode_batch(self.chain, self.stream, self.position + 1, self.epoch, batch_id, events)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"stream {self.stream}: an event cannot be encoded: {error}") from error
         self.position, self.chain = row.last, row.chain
         return row
 

@@ -4,7 +4,9 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY engine engine
 COPY adapters adapters
-RUN python -m venv /opt/podledger && /opt/podledger/bin/pip install --no-cache-dir '.[cli,kubernetes]'
+# Without pip in it: the image runs what is there and installs nothing.
+RUN python -m venv --without-pip /opt/podledger \
+    && pip --python /opt/podledger/bin/python install --no-cache-dir '.[cli,kubernetes]'
 
 FROM python:3.13-slim
 COPY --from=build /opt/podledger /opt/podledger

@@ -4,39 +4,48 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from podledger.api.decode import decode_job
 from podledger.job.names import PODLEDGER_CONTROLLER
 from podledger_adapters.cli.__main__ import COMMANDS
 from podledger_adapters.cli.controller import app
-from podledger_adapters.kubernetes.permissions import CONTROLLER, LEASE
+from podledger_adapters.kubernetes.permissions import CONTROLLER, CRONJOBS, LEASE, RECORDER
 from podledger_adapters.kubernetes.probe import Permission
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "kubernetes"
-BESIDES = {Permission("update", "batch", "jobs", "finalizers"), Permission("get", "", "namespaces")}
-"""What is not asked for one by one: owner references that block deletion, and the cluster's identity."""
+IDENTITY = Permission("get", "", "namespaces")
+"""What is not asked for one by one: the cluster's identity."""
 
 
 def documents(name: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((EXAMPLES / name).read_text(encoding="utf-8")))
 
 
-def granted(kind: str) -> Iterator[Permission]:
-    for document in documents("rbac.yaml"):
-        for rule in document["rules"] if document["kind"] == kind else ():
+def granted(name: str, kind: str, namespace: str = "") -> Iterator[Permission]:
+    """What the roles of a manifest grant, and theirs is the namespace."""
+    for document in documents(name):
+        wanted = document["kind"] == kind and document["metadata"].get("namespace", "") == namespace
+        for rule in document["rules"] if wanted else ():
             for resource in rule["resources"]:
-                name, _, subresource = resource.partition("/")
+                plural, _, subresource = resource.partition("/")
                 for verb in rule["verbs"]:
-                    yield Permission(verb, rule["apiGroups"][0], name, subresource)
+                    yield Permission(verb, rule["apiGroups"][0], plural, subresource)
 
 
-def test_the_cluster_role_grants_exactly_what_is_needed() -> None:
-    assert set(granted("ClusterRole")) == {*CONTROLLER, *BESIDES}
+@pytest.mark.parametrize(
+    ("name", "permissions"),
+    [("rbac.yaml", CONTROLLER), ("rbac-cronjobs.yaml", CRONJOBS), ("rbac-record.yaml", RECORDER)],
+)
+def test_a_cluster_role_grants_exactly_what_is_asked_for(name: str, permissions: tuple[Permission, ...]) -> None:
+    assert sorted(granted(name, "ClusterRole")) == sorted(permissions)
 
 
-def test_the_role_grants_exactly_the_lease() -> None:
-    assert set(granted("Role")) == set(LEASE)
+def test_the_roles_grant_exactly_the_lease_and_the_clusters_identity() -> None:
+    assert set(granted("rbac.yaml", "Role", "podledger")) == set(LEASE)
+    for name in ("rbac.yaml", "rbac-record.yaml"):
+        assert list(granted(name, "Role", "kube-system")) == [IDENTITY]
 
 
 def test_the_deployment_starts_the_controller_with_flags_it_has() -> None:

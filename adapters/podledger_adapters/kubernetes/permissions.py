@@ -23,6 +23,8 @@ RECORDER: Final = tuple(
 CONTROLLER: Final = (
     *(each for each in RECORDER if each.resource in ("jobs", "pods")),
     Permission("patch", "batch", "jobs", "status"),
+    # Owner references that block their owner's deletion need it, where the API server checks that.
+    Permission("update", "batch", "jobs", "finalizers"),
     Permission("create", "", "pods"),
     Permission("patch", "", "pods"),
     Permission("delete", "", "pods"),
@@ -32,6 +34,7 @@ CONTROLLER: Final = (
 CRONJOBS: Final = (
     *(each for each in RECORDER if each.resource == "cronjobs"),
     Permission("patch", "batch", "cronjobs", "status"),
+    Permission("update", "batch", "cronjobs", "finalizers"),
     Permission("create", "batch", "jobs"),
     Permission("delete", "batch", "jobs"),
 )

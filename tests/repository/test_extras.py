@@ -99,6 +99,18 @@ def test_commands_that_do_not_need_an_extra_do_without_it() -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("rnu", 'unknown command "rnu"; did you mean run?'),
+        ("--nope", 'unknown option "--nope"; there are run, serve, controller, record, cron, log'),
+    ],
+)
+def test_a_mistyped_command_needs_no_extra_to_be_told(word: str, said: str) -> None:
+    ran = python(RUN, ",".join(module for modules in EXTRAS.values() for module in modules), word)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", f"error: {said}; see podledger --help\n")
+
+
+@pytest.mark.parametrize(
     ("module", "blocked", "extra"),
     [
         ("podledger_adapters.server.local_server", "uvicorn", "server"),

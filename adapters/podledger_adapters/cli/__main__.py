@@ -5,9 +5,11 @@ one line each on stderr and with the exit codes of `exit_code.py`; only an error
 and only when it is asked for (`--debug`, or PODLEDGER_DEBUG=1).
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -23,7 +25,7 @@ __all__ = ["main"]
 DEBUG_FLAG, DEBUG_VARIABLE = "--debug", "PODLEDGER_DEBUG"
 """Both ask for tracebacks; the flag may stand anywhere before `--`."""
 
-HELP = "Kubernetes Jobs, each pod counted exactly once, in a ledger."
+HELP = "Kubernetes Jobs, here or on a cluster, each pod counted exactly once."
 EPILOGUE = """Examples:
   podledger run job.yaml                run a Job here and wait for it
   podledger run job.yaml --db jobs.db   keep a ledger: run it again to resume
@@ -41,10 +43,12 @@ COMMANDS = {
     "serve": ("podledger_adapters.cli.serve", "Serve the Kubernetes API for Jobs here."),
     "controller": ("podledger_adapters.cli.controller", "Run the Job controller against a Kubernetes cluster."),
     "record": ("podledger_adapters.cli.record", "Record what happens on a Kubernetes cluster."),
-    "cron": ("podledger_adapters.cli.cron", "When the schedules of CronJobs run."),
+    "cron": ("podledger_adapters.cli.cron", "Say when the schedule of a CronJob runs."),
     "log": ("podledger_adapters.cli.log", "Look after a ledger."),
 }
 """Each command's name, the module whose `app` it is, and what it does."""
+FLAGS = ("--help", "-h", "--version")
+"""What may stand in place of a command."""
 
 
 def build_app(command: str) -> "App":
@@ -99,6 +103,9 @@ def _run(words: Sequence[str], *, debug: bool) -> int:
     if words == ["--version"]:  # The one answer that needs nothing to be loaded.
         print(_version())
         return ExitCode.OK
+    if words and words[0] not in (*COMMANDS, *FLAGS):
+        print(f"error: {_unknown(words[0])}; see podledger --help", file=sys.stderr)
+        return ExitCode.USAGE
     try:
         from cyclopts import CycloptsError
     except ModuleNotFoundError as error:
@@ -123,6 +130,14 @@ def _run(words: Sequence[str], *, debug: bool) -> int:
             print(line, file=sys.stderr)
         return code
     return int(result) if isinstance(result, int) else ExitCode.OK
+
+
+def _unknown(word: str) -> str:
+    """What to say of a first word that is no command. The parser would load all commands to say it."""
+    what = "option" if word.startswith("-") else "command"
+    close = get_close_matches(word, [*COMMANDS, *FLAGS], n=1)
+    known = f"did you mean {close[0]}?" if close else f"there are {', '.join(COMMANDS)}"
+    return f"unknown {what} {json.dumps(word, ensure_ascii=False)}; {known}"
 
 
 def _usage_fault(error: "CycloptsError") -> str:

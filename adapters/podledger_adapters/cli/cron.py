@@ -24,7 +24,7 @@ WAY_OUT = "write five fields (minute hour day month weekday), or one of @hourly 
 
 app = App(
     name="cron",
-    help="Look at schedules of CronJobs.",
+    help="Look at the schedules of CronJobs.",
     help_format="plaintext",
     help_epilogue="""Examples:
   podledger cron next '*/15 9-17 * * 1-5'               when it runs next, UTC
@@ -34,16 +34,17 @@ app = App(
 
 @app.command(name="next")
 def next_runs(
-    schedule: str,
+    schedule: Annotated[str, Parameter(help="spec.schedule: five fields in quotes, or one of @hourly, @daily, ...")],
     *,
     tz: Annotated[str, Parameter(help="spec.timeZone: an IANA name. Without, a CronJob goes by UTC.")] = "UTC",
     count: Annotated[int, Parameter(name=["-n", "--count"], help="How many runs.")] = 10,
     after: Annotated[str | None, Parameter(help="Start behind this time (RFC 3339) instead of now.")] = None,
     output: Annotated[Literal["json"] | None, Parameter(name=["--output", "-o"], help="As JSON.")] = None,
 ) -> ExitCode:
-    """When a schedule runs next: local time and UTC, and what is odd where clocks change. Exit code 2 for never.
+    """Say when a schedule runs next, in local time and UTC.
 
-    Example: podledger cron next '30 2 * * *' --tz America/New_York -n 5
+    Times that a change of the clocks takes away or repeats are marked. Exit
+    code 2 if it never runs.
     """
     if not 1 <= count <= MOST:
         raise InputError(f"-n {count}: must be 1 to {MOST}")

@@ -5,10 +5,12 @@ import os
 import shutil
 import sqlite3
 import stat
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 from tests.log_events import append_all, gone, make_ledger
 
@@ -276,3 +278,21 @@ async def test_streams_are_kept_apart(tmp_path: Path) -> None:
         await append_all(log, [gone(5)], "shard-1")
     async with SqliteLog.open(tmp_path / "ledger.db") as log:
         assert {name: head.position for name, head in (await log.heads()).items()} == {"main": 3, "shard-1": 5}
+
+
+LOOK = "import sqlite3, sys; it = sqlite3.connect(sys.argv[1]); it.execute('SELECT count(*) FROM batch'); it.close()"
+
+
+async def test_another_program_that_closes_the_ledger_takes_nothing_of_it_away(tmp_path: Path) -> None:
+    path, killed = tmp_path / "jobs.db", tmp_path / "killed.db"
+    async with SqliteLog.open(path) as log:
+        await append_all(log, [gone(3)])
+        assert [batch.last async for batch in log.read("main")] == [3]
+        inspect_ledger(path)
+        # SQLite takes the WAL away when the last one who has the file open closes it, as locks tell.
+        await anyio.run_process([sys.executable, "-c", LOOK, str(path)])
+        await append_all(log, [gone(4)])
+        for name in ("", "-wal"):
+            shutil.copy(f"{path}{name}", f"{killed}{name}")
+    async with SqliteLog.open(killed) as log:
+        assert [batch.last async for batch in log.read("main")] == [3, 7], "what was acknowledged survives a kill"

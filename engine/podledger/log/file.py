@@ -1,6 +1,9 @@
 """The ledger as a file: told apart from other files, made whole or not at all, opened for writing or reading.
 
 All of it blocks, and runs in the thread of the connection it makes. SQLite's errors become ours here (`translated`).
+
+Nobody but SQLite opens the file. Whoever closes it takes all POSIX locks away that the process has on it, also those by
+which a connection keeps other programs from taking its WAL away, and with it what was acknowledged; SQLite knows that.
 """
 
 import errno
@@ -23,7 +26,6 @@ WAL_PAGES = 2000
 WAL_KEPT_BYTES = 64 << 20
 """A WAL that a long reader let grow is cut to this afterwards."""
 
-_MAGIC = b"SQLite format 3\0"
 _OUTCOMES: dict[int, str] = {
     sqlite3.SQLITE_FULL: "the disk is full; make room",
     sqlite3.SQLITE_IOERR: "the disk reported an error; see the system's log",
@@ -65,23 +67,37 @@ def translated(path: Path) -> Generator[None]:
 
 
 def check_file(path: Path, *, missing_ok: bool) -> bool:
-    """Whether there is a ledger to open (False: none yet). Opens nothing for writing. Raises NotALedger, OSError."""
+    """Whether there is a ledger to open (False: none yet). Opens nothing for writing. Raises as `translated`."""
     if path.is_dir():
         raise NotALedger(f"{path}: is a directory; name a file in it")
     try:
-        with path.open("rb") as file:
-            header = file.read(100)
+        size = path.stat().st_size
     except FileNotFoundError:
         if missing_ok:
             return False
         raise NotALedger(f"{path}: no such file; check the path") from None
-    if not header and missing_ok:
+    if not size and missing_ok:
         return False
-    if not header.startswith(_MAGIC):
+    if not size or (application_id := _application_id(path)) is None:
         raise NotALedger(f"{path}: not a podledger ledger; name another --db")
-    if int.from_bytes(header[68:72], "big") != schema.APPLICATION_ID:
+    if application_id != schema.APPLICATION_ID:
         raise NotALedger(f"{path}: an SQLite database, but no podledger ledger; name another --db")
     return True
+
+
+def _application_id(path: Path) -> int | None:
+    """What the header says whose database it is; None if it is none. Neither locks nor makes anything."""
+    with translated(path):
+        connection = sqlite3.connect(_uri(path, "ro&immutable=1"), uri=True, isolation_level=None)
+        try:
+            (found,) = connection.execute("PRAGMA application_id").fetchone()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+                return None
+            raise
+        finally:
+            connection.close()
+    return int(found)
 
 
 def connect_writer(path: Path) -> sqlite3.Connection:
@@ -90,8 +106,8 @@ def connect_writer(path: Path) -> sqlite3.Connection:
         if not check_file(path, missing_ok=True):
             _create(path)
         # Asked first, since SQLite would open what it may not write for reading, and fail at the first append.
-        with path.open("r+b"):
-            pass
+        if not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         connection = sqlite3.connect(_uri(path, "rw"), uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         try:
             version = schema.check_version(connection, path)

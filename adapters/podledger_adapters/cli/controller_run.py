@@ -16,16 +16,15 @@ import anyio
 from msgspec import Struct
 
 from podledger.clock import RealClock
-from podledger.controller import Controller, ControllerOptions
+from podledger.controller import EVERY_JOB, Controller, ControllerOptions
 from podledger.errors import ClusterError
 from podledger.job.limits import Limits
-from podledger.job.names import JOB_CONTROLLER, PODLEDGER_CONTROLLER
 from podledger.log.sqlite import SqliteLog
 from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.health import Endpoints, serving_health
 from podledger_adapters.cli.measured_log import LogMeasures, MeasuredLog
 from podledger_adapters.cli.metrics_page import CONTENT_TYPE, ControllerMetrics
-from podledger_adapters.cli.stopping import Stop, signals_heeded
+from podledger_adapters.cli.stopping import run_until_stopped
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
 from podledger_adapters.kubernetes.kubeconfig import Access
 from podledger_adapters.kubernetes.leases import LeaderElection
@@ -62,17 +61,7 @@ class ControllerSettings(Struct, frozen=True):
 
 async def run_controller(access: Access, settings: ControllerSettings) -> ExitCode:
     """Run until a signal asks to stop; the exit code. Raises PodledgerError."""
-    stop = Stop()
-    service = Service(access, settings)
-    async with signals_heeded(stop), anyio.create_task_group() as tasks:
-
-        async def ended() -> None:
-            await stop.requested.wait()
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(ended)
-        await service.run()
-    return ExitCode.OK if stop.reason is None else stop.reason.code
+    return await run_until_stopped(Service(access, settings).run)
 
 
 class Service:
@@ -145,12 +134,11 @@ class Service:
     async def _lead(self, cluster: KubernetesCluster) -> None:
         """Open the ledger and run the controller. Raises what stops it, always."""
         settings = self._settings
-        ours = {PODLEDGER_CONTROLLER} | ({JOB_CONTROLLER} if settings.manage == "all" else set[str]())
         options = ControllerOptions(
             sync_batch_period_s=settings.sync_batch_period_s,
             concurrent_syncs=settings.concurrent_syncs,
             jobs_per_sync=JOBS_PER_SYNC,
-            managed_by=frozenset(ours),
+            managed_by=EVERY_JOB if settings.manage == "all" else cluster.managed_by,
             limits=settings.limits,
             cronjobs=settings.cronjobs,
         )

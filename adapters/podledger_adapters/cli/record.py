@@ -1,6 +1,7 @@
 """`podledger record`: its flags and its help, and the run. What is recorded is `podledger.recorder`'s matter."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +13,7 @@ from podledger.log.sqlite import SqliteLog
 from podledger.ports import Clock
 from podledger.recorder import Recorder
 from podledger_adapters.cli.exit_code import ExitCode
-from podledger_adapters.cli.stopping import Stop, signals_heeded
+from podledger_adapters.cli.stopping import run_until_stopped
 from podledger_adapters.cli.structured_log import LogFormat, set_up_logging
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
 from podledger_adapters.kubernetes.kubeconfig import Access, load_access
@@ -65,31 +66,24 @@ def record_command(
 ) -> ExitCode:
     """Record until told to stop; the exit code. Raises PodledgerError."""
     set_up_logging(log_format, log_level)
-    return anyio.run(run_recorder, load_access(kubeconfig, context), Workspace(db), namespace)
+    work = partial(run_recorder, load_access(kubeconfig, context), Workspace(db), namespace)
+    return anyio.run(run_until_stopped, work)
 
 
-async def run_recorder(access: Access, workspace: Workspace, namespaces: tuple[str, ...]) -> ExitCode:
-    """Until a signal asks to stop; the exit code. Raises PodledgerError."""
-    stop, clock = Stop(), RealClock()
-    async with signals_heeded(stop), anyio.create_task_group() as tasks:
-
-        async def ended() -> None:
-            await stop.requested.wait()
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(ended)
-        # Nothing is ever written: not even by a fault of ours.
-        cluster = KubernetesCluster(access, clock=clock, namespaces=namespaces, may_write=lambda: False)
-        async with cluster, SqliteLog.open(workspace.ledger, clock=clock) as log:
-            await require_reads(cluster.client, namespaces)
-            recorder = Recorder(cluster, log, clock=clock)
-            logger.info("recording %s into %s", access.server, workspace.ledger)
-            tasks.start_soon(say_progress, recorder, clock)
-            try:
-                await recorder.run()
-            finally:
-                logger.info("%d events in %s", recorder.events, workspace.ledger)
-    return ExitCode.OK if stop.reason is None else stop.reason.code
+async def run_recorder(access: Access, workspace: Workspace, namespaces: tuple[str, ...]) -> None:
+    """Record for ever. Raises PodledgerError."""
+    clock = RealClock()
+    # Nothing is ever written: not even by a fault of ours.
+    cluster = KubernetesCluster(access, clock=clock, namespaces=namespaces, may_write=lambda: False)
+    async with cluster, SqliteLog.open(workspace.ledger, clock=clock) as log, anyio.create_task_group() as tasks:
+        await require_reads(cluster.client, namespaces)
+        recorder = Recorder(cluster, log, clock=clock)
+        logger.info("recording %s into %s", access.server, workspace.ledger)
+        tasks.start_soon(say_progress, recorder, clock)
+        try:
+            await recorder.run()
+        finally:
+            logger.info("%d events in %s", recorder.events, workspace.ledger)
 
 
 async def say_progress(recorder: Recorder, clock: Clock) -> None:

@@ -3,10 +3,11 @@
 The first request asks for an orderly end, a second signal for one at once. What that means for Jobs is `suspending.py`.
 """
 
+import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import Enum
 
@@ -16,7 +17,9 @@ from anyio.abc import TaskStatus
 from podledger.ports import Clock
 from podledger_adapters.cli.exit_code import ExitCode
 
-__all__ = ["Stop", "StopReason", "signals_heeded"]
+__all__ = ["Stop", "StopReason", "run_until_stopped", "signals_heeded"]
+
+logger = logging.getLogger(__name__)
 
 
 class StopReason(Enum):
@@ -84,3 +87,20 @@ async def signals_heeded(stop: Stop) -> AsyncGenerator[None]:
         await tasks.start(heed)
         yield
         tasks.cancel_scope.cancel()
+
+
+async def run_until_stopped(work: Callable[[], Awaitable[None]]) -> ExitCode:
+    """Do work that knows no end of its own until a signal asks to stop; the exit code. Raises what the work meets."""
+    stop = Stop()
+    async with signals_heeded(stop), anyio.create_task_group() as tasks:
+
+        async def heed() -> None:
+            await stop.requested.wait()
+            assert stop.reason is not None
+            logger.info("stopping: %s", stop.reason.words)
+            tasks.cancel_scope.cancel()
+
+        tasks.start_soon(heed)
+        await work()
+        tasks.cancel_scope.cancel()
+    return ExitCode.OK if stop.reason is None else stop.reason.code

@@ -87,9 +87,11 @@ class LeaderElection:
         self._ours_until_s = 0.0
         spec = replace(self._lease.spec, holder_identity="", lease_duration_seconds=1, renew_time=self._stamp())
         try:
-            await self._client.send(update_lease(replace(self._lease, spec=spec)))
+            _read(await self._client.send(update_lease(replace(self._lease, spec=spec))))
         except ClusterError as error:
-            logger.info("the lease runs out by itself: %s", error)
+            logger.info("the lease is not given back, and runs out by itself: %s", error)
+        else:
+            logger.info("lease %s/%s is given back", self._namespace, self._name)
 
     # ---- steps --------------------------------------------------------------------------------------------------
 

@@ -35,11 +35,11 @@ kubectl and Kubernetes client libraries work unmodified. Each pod is a process
 commands as you: it is in the kubeconfig, which only you can read."""
 
 EXAMPLES = """Examples:
-  podledger serve                           then, as it says: export KUBECONFIG=...
-  podledger serve --db jobs.db              keep objects, pods and logs
+  podledger serve                          do the export that it prints
+  podledger serve --db jobs.db             keep objects, pods and logs
   podledger serve --cluster memory --pods manual
-                                            pods stay until their status is patched
-  podledger serve --controllers '*,-job'    bring a Job controller of your own
+                                           pods wait for you to patch them
+  podledger serve --controllers '*,-job'   bring a Job controller of your own
 
 Ctrl-C and SIGTERM stop it. With --db process pods run on, and the next start
 finds them; without, they end.

@@ -3,7 +3,7 @@
 from tests.unit.job_performer import JOB_UID, Performer
 from tests.unit.job_world import job, pods_of, status_of_phase
 
-from podledger.api.job import SuccessPolicy, SuccessPolicyRule
+from podledger.api.job import Job, SuccessPolicy, SuccessPolicyRule
 from podledger.job import command as cmd
 from podledger.job import event as ev
 from podledger.job.outcome import Outcome
@@ -14,7 +14,14 @@ SUCCESS = SuccessPolicy(rules=(SuccessPolicyRule(succeeded_count=1),))
 
 def finished(pods: str, **spec: object) -> Performer:
     """An Indexed Job of two that finishes in its first sync; the pods it deletes for that fail at once."""
-    world = Performer(job(restart="Never", given=None, completions=2, parallelism=2, completion_mode="Indexed", **spec))
+    return synced(
+        job(restart="Never", given=None, completions=2, parallelism=2, completion_mode="Indexed", **spec), pods
+    )
+
+
+def synced(new: Job, pods: str) -> Performer:
+    """A Job after its first sync; the pods that were deleted in it failed at once."""
+    world = Performer(new)
     world.observe_job()
     for pod in pods_of(pods).values():
         world.put_pod(pod)
@@ -49,6 +56,18 @@ def test_a_pod_that_runs_when_the_job_fails_is_a_failure_but_not_of_its_index() 
     world.settle()
     status = world.job.status
     assert (status.failed, status.failed_indexes, status.is_true("Failed")) == (2, "0", True)
+
+
+def test_restarts_that_fail_a_job_do_so_though_the_pod_that_had_them_is_gone_at_once() -> None:
+    world = synced(job(restart="OnFailure", given=None, completions=1, parallelism=1, backoff_limit=3), "a=R*3")
+    status = world.job.status
+    target = status.condition("FailureTarget")
+    assert target is not None
+    assert (target.status, target.reason) == ("True", "BackoffLimitExceeded")
+    assert judgements(world) == {"a": "failed"}
+    world.settle()
+    assert world.job.status.is_true("Failed")
+    assert not any(isinstance(command, cmd.CreatePod) for command in world.commands)
 
 
 def test_the_tally_is_what_it_would_be_made_anew() -> None:

@@ -13,7 +13,14 @@ from podledger.job import event as ev
 from podledger.job.backoff import Backoff, backoff_now
 from podledger.job.claim import claim_pods
 from podledger.job.command import PublishStatus, ReleasePod
-from podledger.job.finish import Finish, completions_reached, decide_finish, failed_total, succeeded_total
+from podledger.job.finish import (
+    Finish,
+    completions_reached,
+    decide_finish,
+    failed_total,
+    finish_under_way,
+    succeeded_total,
+)
 from podledger.job.limits import Limits
 from podledger.job.names import JOB_CONTROLLER
 from podledger.job.plan import Decision, Plan
@@ -111,6 +118,8 @@ def _record(plan: Plan) -> None:
     """Judge pods, decide conditions, start time and back-off; what it comes to is published by the next step."""
     state = plan.state
     finish = decide_finish(state, plan.now)
+    if finish is None and not plan.starts:
+        finish = finish_under_way(state)
     if finish is not None and (state.tally.active > 0 or state.unresolved):
         finish = None  # not all pods are known to be deleted: the next sync decides again
     elif finish is None:

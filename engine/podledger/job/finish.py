@@ -14,6 +14,7 @@ __all__ = [
     "decide_finish",
     "failed_index_count",
     "failed_total",
+    "finish_under_way",
     "may_fail_index",
     "succeeded_total",
 ]
@@ -33,6 +34,9 @@ class Finish(NamedTuple):
     def failing(self) -> bool:
         """Whether the Job is to fail."""
         return self.condition == FAILURE_TARGET
+
+
+BACKOFF_LIMIT_EXCEEDED = Finish(FAILURE_TARGET, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
 
 
 def succeeded_total(state: JobState) -> int:
@@ -67,7 +71,7 @@ def decide_finish(state: JobState, now: float) -> Finish | None:
         return Finish(FAILURE_TARGET, "PodFailurePolicy", state.fail_job)
     spec = state.spec
     if failed_total(state) > _backoff_limit(state) or _past_restart_limit(state):
-        return Finish(FAILURE_TARGET, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+        return BACKOFF_LIMIT_EXCEEDED
     if _past_deadline(state, now):
         return Finish(FAILURE_TARGET, "DeadlineExceeded", "Job was active longer than specified deadline")
     if not state.indexed:
@@ -83,6 +87,14 @@ def decide_finish(state: JobState, now: float) -> Finish | None:
     if rule is not None:
         return Finish(SUCCESS_CRITERIA_MET, "SuccessPolicy", f"Matched rules at index {rule}")
     return None
+
+
+def finish_under_way(state: JobState) -> Finish | None:
+    """What the sync under way deletes pods for, where they may take the reason with them: their restarts.
+
+    Upstream's sync works on what it saw at its start.
+    """
+    return BACKOFF_LIMIT_EXCEEDED if state.finish_reason == BACKOFF_LIMIT_EXCEEDED.reason else None
 
 
 def completions_reached(state: JobState) -> Finish | None:

@@ -68,6 +68,7 @@ def _delete_intended(state: JobState, event: ev.DeleteIntended) -> None:
         state.discarding[event.pod] = event.rule
     else:  # only to finish the Job are pods deleted whose finalizer stays on until they are judged
         state.finishing[event.pod] = None
+        state.finish_reason = event.rule
 
 
 def _delete_accepted(state: JobState, event: ev.DeleteAccepted) -> None:

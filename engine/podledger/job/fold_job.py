@@ -160,6 +160,7 @@ def _end_finishing(state: JobState) -> None:
     for pod in pods:
         leave(state, pod)
     state.finishing.clear()
+    state.finish_reason = ""
     for pod in pods:
         enter(state, pod)
 

@@ -113,7 +113,8 @@ class JobState(Struct, kw_only=True, gc=False):
 
     Of the sync under way: `sync_order` is the order from which pods are its own, `aborted` says that a call failed
     without which it must not go on, `wanted` is how many active pods it wanted (-1: it did not ask), `refused` that a
-    create failed, `delete_refused` whose delete did, `finishing` are the pods it deletes to finish the Job.
+    create failed, `delete_refused` whose delete did, `finishing` are the pods it deletes to finish the Job,
+    `finish_reason` is why.
     """
 
     uid: str
@@ -160,6 +161,7 @@ class JobState(Struct, kw_only=True, gc=False):
     refused: bool = False
     delete_refused: dict[str, None] = {}
     finishing: dict[str, None] = {}
+    finish_reason: str = ""
 
     tally: Tally = field(default_factory=Tally)
 

@@ -11,7 +11,7 @@ happened to it or a timer is due. It handles no signals and keeps no global stat
 import os
 import secrets
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from types import TracebackType
@@ -35,6 +35,7 @@ from podledger.ports import Change, Clock, Cluster, CronCluster, EventLog, LogBa
 from podledger.reflector import Reflector
 from podledger.schedule import Schedule
 from podledger.sync import Syncer
+from podledger.sync_metrics import SyncMetrics
 from podledger.waiting import Waiters, wait_at_most
 from podledger.watching import Watch, keep_watching
 
@@ -87,6 +88,8 @@ class Controller:
         self._schedule = Schedule(self._clock, options.sync_batch_period_s)
         self._cron_schedule = Schedule(self._clock, 0.0)
         self._waiters = Waiters()
+        self.syncs = SyncMetrics()
+        """What is counted of the syncs of Jobs."""
         self._listed, self._ended = anyio.Event(), anyio.Event()
         self._snapshot_at = 0
         self._background = Background("controller", self._run, self._end)
@@ -150,6 +153,10 @@ class Controller:
         """What is known of a Job now, or None. Live and read-only: it changes under the reader between awaits."""
         return None if self._journal is None else self._journal.projection.find(key)
 
+    def state_of(self, uid: str) -> JobState | None:
+        """As `state`, of the Job with this uid."""
+        return None if self._journal is None else self._journal.projection.states.get(uid)
+
     def states(self) -> Sequence[JobState]:
         """All Jobs known, in the order in which they were first seen."""
         return () if self._journal is None else tuple(self._journal.projection)
@@ -157,6 +164,11 @@ class Controller:
     def cron_state(self, key: JobKey) -> CronState | None:
         """What is known of a CronJob now, or None. Live and read-only, as `state`."""
         return None if self._journal is None else self._journal.projection.crons.find(key)
+
+    @property
+    def foreign_jobs(self) -> Mapping[str, int]:
+        """How many Jobs of other controllers were seen, by the controller that spec.managedBy names."""
+        return {} if self._reflector is None else self._reflector.foreign_seen
 
     @property
     def queue_depth(self) -> int:
@@ -240,7 +252,7 @@ class Controller:
                 cron_syncer = CronSyncer(cluster, journal, reflector, self._clock)
                 for _ in range(self._options.concurrent_syncs):
                     tasks.start_soon(self._work_cronjobs, journal, cron_syncer)
-            syncer = Syncer(cluster, journal, reflector, self._clock, self._options.limits)
+            syncer = Syncer(cluster, journal, reflector, self._clock, self._options.limits, self.syncs)
             for _ in range(self._options.concurrent_syncs):
                 tasks.start_soon(self._work, journal, syncer)
             await keep_watching(watches, partial(self._observe, journal, reflector))

@@ -6,6 +6,7 @@ listed anew. Else a stale replica answered, and is waited for until it has caugh
 `freshness.py`, whose a pod is `pod_homes.py`, whose a Job `cron_homes.py`; who asks for the lists is `watching.py`.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
@@ -55,6 +56,8 @@ class Reflector:
         self.incarnation = 1
         """Which life of the cluster this is, counted from the start: a restore from a backup begins another."""
         self._foreign: dict[str, None] = {}
+        self.foreign_seen: Counter[str] = Counter()
+        """Jobs that are not ours, each counted once when it is first seen, by the controller it names."""
         self._touched: dict[str, bool] = {}
         self._homes = PodHomes(
             journal.projection,
@@ -275,7 +278,9 @@ class Reflector:
     def _observe_job(self, job: Job, version: int) -> None:
         meta = job.metadata
         if self._controllers is not None and not is_managed_by(job.spec, self._controllers):
-            self._foreign[meta.uid] = None
+            if meta.uid not in self._foreign:
+                self._foreign[meta.uid] = None
+                self.foreign_seen[job.spec.managed_by or JOB_CONTROLLER] += 1
             self._homes.give_up(meta.uid)
             return
         state = self._projection.states.get(meta.uid)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from podledger.errors import ClusterError
 from podledger.event import Event
-from podledger.job.command import Command, CreatePod, PublishStatus, RecordEvent
+from podledger.job.command import Command, CreatePod, DeletePod, PublishStatus, RecordEvent
 from podledger.job.decision import decide, proceed
 from podledger.job.limits import Limits
 from podledger.job.notice import notices_of
@@ -17,6 +17,7 @@ from podledger.journal import Journal
 from podledger.performing import perform_all
 from podledger.ports import Clock, Cluster
 from podledger.reflector import Reflector
+from podledger.sync_metrics import SyncKind, SyncMetrics
 from podledger.sync_together import OneSync, SyncResult, sync_together
 
 __all__ = ["Syncer"]
@@ -27,17 +28,26 @@ _NOT_OF_A_POD = (CreatePod, PublishStatus, RecordEvent)  # a pod that is to be c
 
 
 class Syncer:
-    """Runs syncs of Jobs against one cluster and one journal."""
+    """Runs syncs of Jobs against one cluster and one journal, and counts them."""
 
-    def __init__(self, cluster: Cluster, journal: Journal, reflector: Reflector, clock: Clock, limits: Limits) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        journal: Journal,
+        reflector: Reflector,
+        clock: Clock,
+        limits: Limits,
+        metrics: SyncMetrics,
+    ) -> None:
         self._cluster, self._journal, self._reflector = cluster, journal, reflector
-        self._clock, self._limits = clock, limits
+        self._clock, self._limits, self._metrics = clock, limits, metrics
 
     async def sync(self, jobs: Sequence[str]) -> list[SyncResult]:
         """Sync these Jobs (uids), each to its end; a result for each. Raises the log's errors.
 
         What calls met, the question for a missing Job included, is in the results.
         """
+        begun_s = self._clock.monotonic()
         journal, reflector, incarnation = self._journal, self._reflector, self._reflector.incarnation
         states = journal.projection.states
         syncs = [_JobSync(uid, states.get(uid), journal, reflector, self._limits) for uid in jobs]
@@ -52,6 +62,10 @@ class Syncer:
             reflector=reflector,
             clock=self._clock,
         )
+        took_s = self._clock.monotonic() - begun_s
+        for sync in running:
+            if sync.open:
+                self._metrics.ended(sync.kind(), took_s)
         return [sync.result() for sync in syncs]
 
     async def _may_be_there(self, sync: "_JobSync") -> bool:
@@ -69,20 +83,26 @@ class Syncer:
 
 
 class _JobSync(OneSync[Command, Outcome]):
-    """The sync of one Job; `state` is None for one that is not known any more."""
+    """The sync of one Job; `state` is None for one that is not known any more.
 
-    __slots__ = ("_acted", "_found", "_journal", "_left", "_limits", "_reflector", "state")
+    `open`: the Job was neither gone nor finished when it began, so that it was more than a sweep.
+    """
+
+    __slots__ = ("_acted", "_action", "_found", "_journal", "_left", "_limits", "_reflector", "open", "state")
 
     def __init__(
         self, uid: str, state: JobState | None, journal: Journal, reflector: Reflector, limits: Limits
     ) -> None:
         super().__init__(uid)
         self.state, self._journal, self._reflector, self._limits = state, journal, reflector, limits
-        self._acted = self._left = self._found = False
+        self._acted = self._left = self._found = self.open = False
+        self._action = ""
 
     def decide(self, now: float, position: int, *, begins: bool) -> tuple[Sequence[Event], Sequence[Command]]:
         """See `OneSync.decide`."""
         assert self.state is not None
+        if begins:
+            self.open = not (self.state.gone or self.state.finished)
         make = decide if begins else proceed
         decision = make(self.state, now, position=position, limits=self._limits)
         wake_at = decision.wake_at
@@ -91,6 +111,7 @@ class _JobSync(OneSync[Command, Outcome]):
             self.wake_at = wake_at
         if decision.events or decision.commands:
             self._acted = True
+            self._action = self._action or _action_of(decision.commands)
         return decision.events, decision.commands
 
     def take_in(self, command: Command, outcome: Outcome, now: float) -> Sequence[Command]:
@@ -120,10 +141,29 @@ class _JobSync(OneSync[Command, Outcome]):
         if isinstance(outcome, Done) and not isinstance(command, _NOT_OF_A_POD):
             reflector.wrote_pod(state.namespace, command.uid, outcome.resource_version)
 
+    def kind(self) -> SyncKind:
+        """What it is counted as."""
+        state = self.state
+        assert state is not None
+        ending = state.deleting or state.is_true("FailureTarget") or state.is_true("SuccessCriteriaMet")
+        action = self._action or ("reconciling" if ending or state.unresolved else "tracking")
+        mode = state.spec.completion_mode or "NonIndexed"
+        return SyncKind(mode, "error" if self.result().failed else "success", action)
+
     def result(self) -> SyncResult:
         """How it ended. What is left though nothing was done is stuck: to look again at once would go on for ever."""
         stuck = self._left and not self._acted
         return SyncResult(self.uid, self.wake_at, self._left or self._found, self.failed or stuck)
+
+
+def _action_of(commands: Sequence[Command]) -> str:
+    """What replica management does with these calls, "" for nothing; deletes that end a Job are none of its."""
+    for command in commands:
+        if isinstance(command, CreatePod):
+            return "pods_created"
+        if isinstance(command, DeletePod) and command.release:
+            return "pods_deleted"
+    return ""
 
 
 def _is_swallowed(outcome: Outcome) -> bool:

@@ -144,10 +144,10 @@ def index_of(pod: Mapping[str, Any]) -> int:
 
 
 class User:
-    """Calls an API server. `uid` is that of the Job `job`, which all of it is about, as it was created last."""
+    """Calls an API server. All of it is about the Job `name`; `uid` is that of the one created last."""
 
-    def __init__(self, access: Access) -> None:
-        self._server = access.server
+    def __init__(self, access: Access, name: str = "job") -> None:
+        self._server, self.name = access.server, name
         self._session = aiohttp.ClientSession(headers={"Authorization": f"Bearer {TOKEN}"})
         self.uid = ""
 
@@ -176,13 +176,13 @@ class User:
     # ---- Jobs ---------------------------------------------------------------------------------------------------
 
     async def create_job(self, *, template: Json | None = None, restart: str = "Never", **spec: Any) -> Json:
-        """Create the Job `job`. `template` may hold the pods' metadata and spec."""
+        """Create the Job. `template` may hold the pods' metadata and spec."""
         template = template or {}
         pod = {"restartPolicy": restart, "containers": [{"name": "foo", "image": "bar"}], **template.get("spec", {})}
         body = {
             "apiVersion": "batch/v1",
             "kind": "Job",
-            "metadata": {"name": "job", "creationTimestamp": None},
+            "metadata": {"name": self.name, "creationTimestamp": None},
             "spec": {"template": {"metadata": template.get("metadata", {}), "spec": pod}, **spec},
             "status": {},
         }
@@ -192,16 +192,18 @@ class User:
 
     async def job(self) -> Json:
         """The Job."""
-        return await self.must("GET", "jobs/job")
+        return await self.must("GET", f"jobs/{self.name}")
 
     async def patch_job(self, **spec: Any) -> Json:
         """Merge fields into the Job's spec."""
-        return await self.must("PATCH", "jobs/job", {"spec": spec}, "merge-patch+json")
+        return await self.must("PATCH", f"jobs/{self.name}", {"spec": spec}, "merge-patch+json")
 
     async def delete_job(self, propagation: str | None) -> None:
         """Delete the Job."""
         options = {"kind": "DeleteOptions", "apiVersion": "v1"}
-        await self.must("DELETE", "jobs/job", options | ({"propagationPolicy": propagation} if propagation else {}))
+        await self.must(
+            "DELETE", f"jobs/{self.name}", options | ({"propagationPolicy": propagation} if propagation else {})
+        )
 
     async def events(self) -> list[str]:
         """Reasons of the Kubernetes Events about the Job, in the order of their first times."""
@@ -315,7 +317,7 @@ class User:
 
         async def look() -> bool:
             left = (await self.must("GET", "pods"))["items"]
-            return len(left) == pods and (await self.call("GET", "jobs/job"))[0] == 404
+            return len(left) == pods and (await self.call("GET", f"jobs/{self.name}"))[0] == 404
 
         await eventually(look, lambda: f"no Job and {pods} pods")
 
@@ -324,5 +326,5 @@ class User:
         pods = await self.active_pods()
         for pod in pods:
             assert pod["metadata"]["labels"][COMPLETION_INDEX] == str(index_of(pod))
-            assert pod["spec"]["hostname"] == f"job-{index_of(pod)}"
+            assert pod["spec"]["hostname"] == f"{self.name}-{index_of(pod)}"
         return sorted(index_of(pod) for pod in pods)

@@ -23,6 +23,7 @@ from podledger.log.memory import MemoryLedger
 from podledger.ports import Gone, ListBegan, ListEnded, Seen
 from podledger.reflector import Reflector
 from podledger.sync import Syncer
+from podledger.sync_metrics import SyncMetrics
 from podledger.sync_together import SyncResult
 from podledger_adapters.local import LocalCluster
 from podledger_adapters.nodes.behaviour import Workload
@@ -35,7 +36,7 @@ class OneJob(Wrapped):
         super().__init__(LocalCluster.manual())
         self.journal, self.clock = journal, clock
         self.reflector = Reflector(journal, frozenset({JOB_CONTROLLER}))
-        self.syncer = Syncer(self, journal, self.reflector, clock, Limits())
+        self.syncer = Syncer(self, journal, self.reflector, clock, Limits(), SyncMetrics())
         self.meanwhile: Callable[[Command], None] = lambda _: None
         self.version = 100
         self.calls: list[Command] = []

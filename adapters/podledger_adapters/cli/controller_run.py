@@ -19,9 +19,11 @@ from podledger.clock import RealClock
 from podledger.controller import EVERY_JOB, Controller, ControllerOptions
 from podledger.errors import ClusterError
 from podledger.job.limits import Limits
+from podledger.job.state import JobState
 from podledger.log.sqlite import SqliteLog
 from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.health import Endpoints, serving_health
+from podledger_adapters.cli.job_measures import JobMeasures
 from podledger_adapters.cli.measured_log import LogMeasures, MeasuredLog
 from podledger_adapters.cli.metrics_page import CONTENT_TYPE, ControllerMetrics
 from podledger_adapters.cli.stopping import run_until_stopped
@@ -71,7 +73,7 @@ class Service:
         self._settings, self._access = settings, access
         self._clock = RealClock()
         self._identity = f"{socket.gethostname()}_{os.getpid()}_{secrets.token_hex(4)}"
-        self._measures = LogMeasures()
+        self._log_measures, self._job_measures = LogMeasures(), JobMeasures(self._find)
         self._election: LeaderElection | None = None
         self._controller: Controller | None = None
         self._state = "starting"
@@ -113,6 +115,9 @@ class Service:
                 with anyio.move_on_after(RELEASE_S, shield=True):
                     await self._election.release()
 
+    def _find(self, uid: str) -> JobState | None:
+        return None if self._controller is None else self._controller.state_of(uid)
+
     def _may_write(self) -> bool:
         return self._election is None or self._election.leads
 
@@ -127,7 +132,13 @@ class Service:
     def _health(self, cluster: KubernetesCluster, place: tuple[str, int]) -> AbstractAsyncContextManager[int]:
         host = urlsplit(self._access.server).netloc
         metrics = ControllerMetrics(
-            cluster.client.metrics, host, self._clock, self._measures, lambda: self._controller, self._election
+            cluster.client.metrics,
+            host,
+            self._clock,
+            self._log_measures,
+            self._job_measures,
+            lambda: self._controller,
+            self._election,
         )
         return serving_health(Endpoints(lambda: self._state, metrics.page, CONTENT_TYPE), *place)
 
@@ -146,10 +157,11 @@ class Service:
         self._state = "listing the cluster"
         try:
             async with SqliteLog.open(workspace.ledger, clock=self._clock) as log:
-                measured = MeasuredLog(log, self._clock, self._measures)
+                measured = MeasuredLog(log, self._clock, self._log_measures, self._job_measures)
                 controller = Controller(cluster, measured, clock=self._clock, holder=self._identity, options=options)
+                self._controller = controller
                 async with controller:
-                    self._controller, self._state = controller, ""
+                    self._state = ""
                     logger.info("listed: %d Jobs are ours", len(controller.states()))
                     await controller.wait_stopped()
         finally:

@@ -1,45 +1,25 @@
-"""A log that measures on its way to another one: how long appends take, and what is decided.
+"""A log that measures on its way to another one: how long appends take, and what is handed in.
 
 Every event a controller makes is handed in here, so counts of pods and Jobs need no second reading of the log.
 """
 
-from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 
 from podledger.event import Event
-from podledger.job.event import ConditionDecided, PodCounted, SyncDecided
 from podledger.log.pending import Appending
 from podledger.ports import Clock, EventLog, LogBatch, PendingAppend, Snapshot, Taken
+from podledger_adapters.cli.job_measures import JobMeasures
 
 __all__ = ["LogMeasures", "MeasuredLog"]
 
 
 class LogMeasures:
-    """What was measured."""
+    """What was measured of appends."""
 
     def __init__(self) -> None:
         self.appends = 0
         self.append_s = 0.0
         self.events = 0
-        self.syncs = 0
-        self.pods: Counter[str] = Counter()
-        """Pods by how they were counted."""
-        self.jobs: Counter[tuple[str, str]] = Counter()
-        """Finished Jobs by result and reason."""
-
-    def note(self, events: Sequence[Event]) -> None:
-        """Events were handed in."""
-        self.events += len(events)
-        for event in events:
-            if isinstance(event, PodCounted):
-                self.pods[event.as_] += 1
-            elif isinstance(event, SyncDecided):
-                self.syncs += event.starts
-            elif isinstance(event, ConditionDecided) and event.status == "True":
-                if event.condition == "Complete":
-                    self.jobs["succeeded", event.reason] += 1
-                elif event.condition == "Failed":
-                    self.jobs["failed", event.reason] += 1
 
 
 class _Measured:
@@ -65,10 +45,10 @@ class _Measured:
 
 
 class MeasuredLog(Appending):
-    """A `podledger.ports.EventLog` that hands everything on."""
+    """A `podledger.ports.EventLog` that hands everything on, and shows `jobs` what it is given."""
 
-    def __init__(self, log: EventLog, clock: Clock, measures: LogMeasures) -> None:
-        self._log, self._clock, self.measures = log, clock, measures
+    def __init__(self, log: EventLog, clock: Clock, measures: LogMeasures, jobs: JobMeasures) -> None:
+        self._log, self._clock, self._measures, self._jobs = log, clock, measures, jobs
 
     async def take(self, stream: str, holder: str) -> Taken:
         """As the log's."""
@@ -81,8 +61,9 @@ class MeasuredLog(Appending):
         pending = self._log.append_nowait(
             stream, events, expected_position=expected_position, epoch=epoch, batch_id=batch_id
         )
-        self.measures.note(events)
-        return _Measured(pending, self.measures, self._clock)
+        self._measures.events += len(events)
+        self._jobs.note(events)
+        return _Measured(pending, self._measures, self._clock)
 
     def read(self, stream: str, after: int = 0) -> AsyncGenerator[LogBatch, None]:
         """As the log's."""

@@ -1,6 +1,6 @@
 """The metrics of a controller in Prometheus' format, by the names Kubernetes uses where it has them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -9,12 +9,15 @@ from prometheus_client.registry import Collector
 
 from podledger.controller import Controller
 from podledger.ports import Clock
+from podledger_adapters.cli.job_measures import JobMeasures
 from podledger_adapters.cli.measured_log import LogMeasures
 from podledger_adapters.kubernetes.leases import LeaderElection
-from podledger_adapters.kubernetes.metrics import BUCKETS_S, ClientMetrics
+from podledger_adapters.kubernetes.metrics import ClientMetrics
 
 __all__ = ["CONTENT_TYPE", "ControllerMetrics"]
 
+SUBSYSTEM: Final = "job_controller"
+"""How Kubernetes' names of the Job controller's metrics begin."""
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -27,10 +30,11 @@ class ControllerMetrics(Collector):
         host: str,
         clock: Clock,
         log: LogMeasures,
+        jobs: JobMeasures,
         controller: Callable[[], Controller | None],
         election: LeaderElection | None,
     ) -> None:
-        self._client, self._host, self._clock, self._log = client, host, clock, log
+        self._client, self._host, self._clock, self._log, self._jobs = client, host, clock, log, jobs
         self._controller, self._election = controller, election
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -44,7 +48,10 @@ class ControllerMetrics(Collector):
         """All metrics, as they are now."""
         yield from self._of_client()
         yield from self._of_log()
+        yield from self._of_jobs()
         controller = self._controller()
+        if controller is not None:
+            yield from _of_syncs(controller)
         depth = GaugeMetricFamily("workqueue_depth", "Jobs that are due or wait for their time.", labels=["name"])
         depth.add_metric(["job"], controller.queue_depth if controller is not None else 0)
         yield depth
@@ -61,12 +68,8 @@ class ControllerMetrics(Collector):
         yield requests
         labels = ["verb", "host"]
         took = HistogramMetricFamily("rest_client_request_duration_seconds", "How long calls took.", labels=labels)
-        for method, counts in self._client.durations.items():
-            buckets, total = list[tuple[str, float]](), 0
-            for bound, count in zip((*map(str, BUCKETS_S), "+Inf"), counts, strict=True):
-                total += count
-                buckets.append((bound, total))
-            took.add_metric([method, self._host], buckets, self._client.duration_sums_s[method])
+        for method, values in self._client.durations.items():
+            took.add_metric([method, self._host], values.cumulative(), values.total)
         yield took
         now_s = self._clock.monotonic()
         stale = GaugeMetricFamily(
@@ -86,17 +89,41 @@ class ControllerMetrics(Collector):
 
     def _of_log(self) -> Iterator[Metric]:
         log = self._log
-        yield CounterMetricFamily("job_controller_job_sync", "Syncs of Jobs.", value=log.syncs)
-        pods = CounterMetricFamily("job_controller_job_pods_finished", "Pods counted, by result.", labels=["result"])
-        for result, count in sorted(log.pods.items()):
-            pods.add_metric([result], count)
-        yield pods
-        jobs = CounterMetricFamily("job_controller_jobs_finished", "Jobs finished.", labels=["result", "reason"])
-        for (result, reason), count in sorted(log.jobs.items()):
-            jobs.add_metric([result, reason], count)
-        yield jobs
         yield CounterMetricFamily("podledger_log_events", "Events handed in to the log.", value=log.events)
         yield CounterMetricFamily("podledger_log_appends", "Appends that were waited for.", value=log.appends)
         yield CounterMetricFamily(
             "podledger_log_append_seconds", "How long these appends took, together.", value=log.append_s
         )
+
+    def _of_jobs(self) -> Iterator[Metric]:
+        jobs = self._jobs
+        mode = ["completion_mode", "result"]
+        yield _counter("jobs_finished", "Jobs finished.", [*mode, "reason"], jobs.jobs.items())
+        yield _counter("job_pods_finished", "Pods counted as succeeded or failed.", mode, jobs.pods.items())
+        yield _counter("job_finished_indexes", "Indexes finished.", ["status", "backoffLimit"], jobs.indexes.items())
+        text = "Failed pods that a rule of a podFailurePolicy matched, by its action."
+        yield _counter("pod_failures_handled_by_failure_policy", text, ["action"], jobs.failures.items())
+        text = "Ended pods that came to bear the tracking finalizer (add), and that lost it (delete)."
+        yield _counter("terminated_pods_tracking_finalizer", text, ["event"], jobs.tracked.items())
+        yield _counter("job_pods_creation", "Creates of pods.", ["reason", "status"], jobs.created.items())
+
+
+def _of_syncs(controller: Controller) -> Iterator[Metric]:
+    labels = ["completion_mode", "result", "action"]
+    yield _counter("job_syncs", "Syncs of Jobs.", labels, controller.syncs.count.items())
+    took = HistogramMetricFamily(f"{SUBSYSTEM}_job_sync_duration_seconds", "How long syncs took.", labels=labels)
+    for kind, values in sorted(controller.syncs.took.items()):
+        took.add_metric(kind, values.cumulative(), values.total)
+    yield took
+    text = "Jobs seen that another controller manages."
+    yield _counter("jobs_by_external_controller", text, ["controller_name"], controller.foreign_jobs.items())
+
+
+def _counter(
+    name: str, text: str, labels: Sequence[str], counts: Iterable[tuple[str | tuple[str, ...], int]]
+) -> Metric:
+    """A counter of the Job controller's own subsystem. `counts` are by the values of the labels."""
+    counter = CounterMetricFamily(f"{SUBSYSTEM}_{name}", text, labels=labels)
+    for values, count in counts:
+        counter.add_metric([values] if isinstance(values, str) else values, count)
+    return counter

@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import Final
 
+from podledger.histogram import Histogram
+
 __all__ = ["BUCKETS_S", "ClientMetrics"]
 
 BUCKETS_S: Final = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
@@ -15,8 +17,8 @@ class ClientMetrics:
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, str]] = Counter()
         """Calls by method and code; code "<error>" for those without an answer."""
-        self.durations: dict[str, list[int]] = {}
-        self.duration_sums_s: dict[str, float] = {}
+        self.durations: dict[str, Histogram] = {}
+        """How long calls took, by method, in seconds."""
         self.heard_s: dict[str, float] = {}
         self.relists: Counter[str] = Counter()
         self.watch_failures: Counter[str] = Counter()
@@ -26,14 +28,10 @@ class ClientMetrics:
         self.requests[method, str(code)] += 1
         if method == "WATCH":
             return
-        buckets = self.durations.setdefault(method, [0] * (len(BUCKETS_S) + 1))
-        for at, bound in enumerate(BUCKETS_S):
-            if duration_s <= bound:
-                buckets[at] += 1
-                break
-        else:
-            buckets[-1] += 1
-        self.duration_sums_s[method] = self.duration_sums_s.get(method, 0.0) + duration_s
+        took = self.durations.get(method)
+        if took is None:
+            took = self.durations[method] = Histogram(BUCKETS_S)
+        took.add(duration_s)
 
     def lost(self, method: str) -> None:
         """A call had no answer."""

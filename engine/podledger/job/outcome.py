@@ -30,7 +30,7 @@ from podledger.job.limits import Limits
 from podledger.job.observation import observe_pod
 from podledger.job.state import JobState
 
-__all__ = ["Created", "Done", "Failed", "Outcome", "Skipped", "Unknown", "observe_outcome"]
+__all__ = ["SKIPPED", "Created", "Done", "Failed", "Outcome", "Skipped", "Unknown", "observe_outcome"]
 
 
 class Done(Struct, frozen=True, gc=False):

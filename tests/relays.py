@@ -89,25 +89,25 @@ class TlsFront:
 
 @asynccontextmanager
 async def tls_front(
-    port: int, certificate: Sequence[object], *, clients: bytes | None = None, required: bool = True, own: int = 0
+    port: int, certificate: Sequence[object], *, clients: bytes | None = None, host: str = "127.0.0.1", own: int = 0
 ) -> AsyncGenerator[tuple[TlsFront, int]]:
     """A TLS server before a port, and its `own` port.
 
-    `certificate` are the paths of its pair; `clients` is the PEM of the authority that clients' certificates are of,
-    None if it asks for none; those are `required`, or only welcome.
+    `certificate` are the paths of its pair; `clients` is the PEM of the authority that clients' certificates must be
+    of, None if it asks for none.
     """
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*map(str, certificate))
     if clients is not None:
         tls.load_verify_locations(cadata=clients.decode())
-        tls.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+        tls.verify_mode = ssl.CERT_REQUIRED
     front = TlsFront(port)
 
     def heard(_socket: object, name: str | None, _context: object) -> None:
         front.names.append(name or "")
 
     tls.sni_callback = heard
-    async with listening(front.serve, tls=tls, port=own) as bound:
+    async with listening(front.serve, tls=tls, host=host, port=own) as bound:
         yield front, bound
 
 

@@ -10,11 +10,12 @@ __all__ = ["tell_connection_error"]
 
 def tell_connection_error(error: BaseException, server: str) -> str:
     """What is said behind the server's address, which `server` begins with."""
+    cause = error.__cause__
     match error:
         case aiohttp.ClientConnectorCertificateError():
             return _untrusted(error.certificate_error)
         case aiohttp.ClientConnectorSSLError():
-            return _tls_failed(error.__cause__)
+            return _tls_failed(cause)
         case aiohttp.ClientProxyConnectionError():
             return f"the proxy {error.host}:{error.port} cannot be reached: {_system_error(error.os_error)}"
         case aiohttp.ClientHttpProxyError():
@@ -24,6 +25,8 @@ def tell_connection_error(error: BaseException, server: str) -> str:
         case aiohttp.ServerDisconnectedError():
             hint = "; if it speaks TLS, write https://" if server.startswith("http://") else ""
             return f"the connection was closed without an answer{hint}"
+        case aiohttp.ClientPayloadError():
+            return "the connection broke in the middle of an answer"
         case aiohttp.ClientOSError():
             return f"the connection broke: {_system_error(error)}"
         case TimeoutError():

@@ -18,6 +18,7 @@ from podledger.api.meta import ObjectMeta
 from podledger.errors import ClusterError
 from podledger.ports import Clock
 from podledger_adapters.kubernetes.client import Answer
+from podledger_adapters.kubernetes.complaint import Complaint
 from podledger_adapters.kubernetes.request import ApiRequest, create_lease, get_lease, update_lease
 
 __all__ = ["LeaderElection", "LeaseLost"]
@@ -48,6 +49,7 @@ class LeaderElection:
     def __init__(self, client: Sender, clock: Clock, *, namespace: str, name: str, identity: str) -> None:
         self._client, self._clock = client, clock
         self._namespace, self._name, self._identity = namespace, name, identity
+        self._complaint = Complaint(logger, f"lease {namespace}/{name}")
         self._lease: Lease | None = None
         self._changed_s = 0.0
         """When we last saw the lease change, in monotonic seconds."""
@@ -104,14 +106,15 @@ class LeaderElection:
                 return await self._create(begun_s)
             self._look(_read(answer))
             if self.holder not in ("", self._identity) and begun_s < self._changed_s + self._lasts_s:
+                self._complaint.over()
                 return False
             return await self._write(begun_s)
         except _Refusal as refusal:
             if refusal.forbidden:
                 raise ClusterError(str(refusal)) from refusal
-            logger.warning("the lease cannot be tried for: %s", refusal)
+            self._complaint.say(str(refusal))
         except ClusterError as error:
-            logger.warning("the lease cannot be tried for: %s", error)
+            self._complaint.say(str(error))
         return False
 
     async def _create(self, begun_s: float) -> bool:
@@ -169,7 +172,7 @@ class LeaderElection:
             self._ours_until_s = 0.0
             raise
         except ClusterError as error:
-            logger.warning("the lease cannot be renewed: %s", error)
+            self._complaint.say(str(error))
         return False
 
     def _look(self, lease: Lease) -> None:
@@ -180,6 +183,7 @@ class LeaderElection:
 
     def _won(self, lease: Lease, begun_s: float) -> None:
         self._look(lease)
+        self._complaint.over()
         # From the beginning of the call: the server may have stored it as soon as that.
         self._ours_until_s = begun_s + RENEW_S
 

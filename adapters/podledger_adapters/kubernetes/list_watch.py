@@ -15,6 +15,7 @@ import msgspec
 from podledger.errors import ClusterError
 from podledger.ports import Change, Clock, Kind
 from podledger_adapters.kubernetes.client import Answer, ApiClient, CallLost, Silence
+from podledger_adapters.kubernetes.complaint import Complaint
 from podledger_adapters.kubernetes.decode import LineSplitter, LineTooLong, decode_page
 from podledger_adapters.kubernetes.request import PAGE_SIZE, Resource, list_page, streaming_list, watch
 from podledger_adapters.kubernetes.scopes import Scopes
@@ -66,6 +67,10 @@ class KindWatcher:
         self._namespaces = tuple(dict.fromkeys(namespaces)) or ("",)
         # Servers keep no watch cache of Events, which streaming lists come from.
         self._streams = streams and kind != "Event"
+        self._complaints = {
+            each: Complaint(logger, f"watching {kind}s" + (f" of namespace {each}" if each else ""))
+            for each in self._namespaces
+        }
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -95,7 +100,7 @@ class KindWatcher:
             match state:
                 case Waiting():
                     self._client.metrics.watch_failures[self._kind] += 1
-                    logger.warning("%ss: trying again in %.1f s: %s", self._kind, state.delay_s, state.why)
+                    self._complaints[namespace].say(state.why)
                     # Not all clients that lost a server shall come back at the same moment.
                     delay_s = state.delay_s * (1.0 + self._draw(0, 250) / 1000.0)
                     await self._clock.sleep_until(self._clock.now() + delay_s)
@@ -119,9 +124,11 @@ class KindWatcher:
         if answer.code != 200:
             return _refused(answer)
         try:
-            return Paged(decode_page(answer.body))
+            paged = Paged(decode_page(answer.body))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return Broke(f"what the server listed is no list: {error}")
+        self._complaints[namespace].over()
+        return paged
 
     async def _stream(self, namespace: str, machine: ListWatch, state: Streaming | Watching, put: Put) -> State:
         """Read one connection to its end; the state after it."""
@@ -138,6 +145,7 @@ class KindWatcher:
                 if isinstance(stream, Answer):
                     return machine.step(state, _refused(stream)).state
                 self._heard()
+                self._complaints[namespace].over()
                 async with aclosing(stream.pieces()) as pieces:
                     async for piece in pieces:
                         self._heard()

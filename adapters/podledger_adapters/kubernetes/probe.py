@@ -25,6 +25,8 @@ __all__ = ["Permission", "ServerVersion", "cluster_id", "missing_permissions", "
 
 MANAGED_BY: Final = (1, 32)
 """From here on spec.managedBy is honoured without a feature gate (KEP-4368)."""
+MOST_SHOWN: Final = 100
+"""How much of an answer that is none of Kubernetes is shown, in characters."""
 STREAMING_LISTS: Final = (1, 34)
 """From here on streaming lists are on by default (KEP-3157)."""
 
@@ -86,9 +88,11 @@ async def read_version(client: ApiClient) -> ServerVersion:
     _check_known(answer, client)
     if answer.code == 403:  # version is for everybody, unless somebody took that away
         return ServerVersion(*MANAGED_BY, "unknown")
+    if answer.code >= 500:
+        raise ClusterError(f"{place}: not ready, or no Kubernetes API server: /version says {_shown(answer)}")
     try:
         if answer.code != 200:
-            raise msgspec.ValidationError(f"/version says {answer.code}")
+            raise msgspec.ValidationError(f"/version says {_shown(answer)}")
         found = msgspec.json.decode(answer.body, type=_Version)
         minor = found.minor.rstrip("+")
         return ServerVersion(int(found.major), int(minor), found.git_version)
@@ -165,6 +169,16 @@ async def _may_not_watch(client: ApiClient, resource: Resource, namespace: str, 
         raise ClusterError(f"{client.access.server}: what it lists as {resource} is no list: {error}") from error
     async with client.stream(watch(resource, namespace, revision, 1)) as stream:
         return isinstance(stream, Answer) and stream.code == 403
+
+
+def _shown(answer: Answer) -> str:
+    """The code, and how the body begins, where it is words: proxies and gateways say there what they are."""
+    words = " ".join(answer.body.decode(errors="replace").split())
+    return (
+        f"{answer.code}: {words[:MOST_SHOWN]}"
+        if words.isprintable() and not words.startswith("<")
+        else str(answer.code)
+    )
 
 
 def _check_known(answer: Answer, client: ApiClient) -> None:

@@ -16,12 +16,15 @@ from benchmarks.workload import make_job, say_status
 from podledger import Controller, ControllerOptions, SqliteLog
 from podledger.api.document import job_document
 from podledger.api.job import JobStatus
+from podledger.controller import EVERY_JOB
 from podledger.errors import ClusterError
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
 from podledger_adapters.kubernetes.kubeconfig import Access, load_access
 from podledger_adapters.kubernetes.request import ApiRequest
 
 __all__ = ["api_throughput"]
+
+OPTIONS = ControllerOptions(managed_by=EVERY_JOB, sync_batch_period_s=1.0)
 
 
 class ApiSize(NamedTuple):
@@ -66,7 +69,7 @@ async def run_job(access: Access, folder: Path, size: ApiSize) -> ApiRun:
     async with (
         KubernetesCluster(access) as cluster,
         SqliteLog.open(folder / "ledger.db") as log,
-        Controller(cluster, log, options=ControllerOptions(sync_batch_period_s=1.0)) as controller,
+        Controller(cluster, log, options=OPTIONS) as controller,
     ):
         with stopwatch() as elapsed:
             path = "/apis/batch/v1/namespaces/default/jobs"

@@ -31,7 +31,7 @@ from podledger.job.limits import Limits
 from podledger.job.names import JOB_CONTROLLER, PODLEDGER_CONTROLLER
 from podledger.job.state import JobState
 from podledger.journal import Journal, open_journal, put_snapshot
-from podledger.ports import Change, Clock, Cluster, CronCluster, EventLog, LogBatch
+from podledger.ports import Change, Clock, Cluster, CronCluster, EventLog, LogBatch, SharedCluster
 from podledger.reflector import Reflector
 from podledger.schedule import Schedule
 from podledger.sync import Syncer
@@ -39,7 +39,10 @@ from podledger.sync_metrics import SyncMetrics
 from podledger.waiting import Waiters, wait_at_most
 from podledger.watching import Watch, keep_watching
 
-__all__ = ["Controller", "ControllerOptions"]
+__all__ = ["EVERY_JOB", "Controller", "ControllerOptions"]
+
+EVERY_JOB = frozenset({JOB_CONTROLLER, PODLEDGER_CONTROLLER})
+"""`ControllerOptions.managed_by` where no other Job controller is at work."""
 
 
 class ControllerOptions(Struct, frozen=True):
@@ -47,7 +50,9 @@ class ControllerOptions(Struct, frozen=True):
 
     `sync_batch_period_s`: between an observation of a pod or status and the next sync of its Job (upstream: 1 s; 0
     starts at once and takes all that has arrived). `concurrent_syncs`: syncs under way at once; `jobs_per_sync`: Jobs
-    that share one. `managed_by`: the values of spec.managedBy that are ours; none names the built-in controller.
+    that share one. `managed_by`: the values of spec.managedBy that are ours; a Job without one names the built-in
+    controller. By default every Job is ours (`EVERY_JOB`), on a `podledger.ports.SharedCluster` what that says: on a
+    real API server only Jobs that name podledger, for its built-in controller runs the others.
     `snapshot_events`: events between snapshots, 0 for none. `limits`: the tunables of the rules. `cronjobs`: also run
     the CronJobs; the cluster must be a `podledger.ports.CronCluster`.
     """
@@ -55,7 +60,7 @@ class ControllerOptions(Struct, frozen=True):
     sync_batch_period_s: float = 0.0
     concurrent_syncs: int = 5
     jobs_per_sync: int = 256
-    managed_by: frozenset[str] = frozenset({JOB_CONTROLLER, PODLEDGER_CONTROLLER})
+    managed_by: frozenset[str] | None = None
     snapshot_events: int = 200_000
     limits: Limits = Limits()
     cronjobs: bool = False
@@ -114,7 +119,7 @@ class Controller:
         await self._log.bind_cluster(await self._cluster.identity())
         self._journal = await open_journal(self._log, self._stream, self._holder, self._clock, self._seed)
         self._snapshot_at = self._journal.projection.position
-        self._reflector = Reflector(self._journal, self._options.managed_by, cronjobs=self._options.cronjobs)
+        self._reflector = Reflector(self._journal, self._managed_by(), cronjobs=self._options.cronjobs)
         self._background.start()
         try:
             await self._listed.wait()
@@ -124,6 +129,11 @@ class Controller:
         if self._background.failure is not None:
             raise self._background.failure
         return self
+
+    def _managed_by(self) -> frozenset[str]:
+        if self._options.managed_by is not None:
+            return self._options.managed_by
+        return self._cluster.managed_by if isinstance(self._cluster, SharedCluster) else EVERY_JOB
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -43,6 +43,7 @@ __all__ = [
     "PendingAppend",
     "PodReport",
     "Seen",
+    "SharedCluster",
     "Skipped",
     "Snapshot",
     "StopPod",
@@ -129,6 +130,16 @@ class Cluster(Protocol):
 
     async def get_job(self, key: JobKey) -> Job | None:
         """The Job as it is now, from the source of truth and no cache; None if there is none. Raises ClusterError."""
+        ...
+
+
+@runtime_checkable
+class SharedCluster(Cluster, Protocol):
+    """A cluster in which other Job controllers may be at work."""
+
+    @property
+    def managed_by(self) -> frozenset[str]:
+        """The values of spec.managedBy that a controller takes for its own here, unless it is told which."""
         ...
 
 

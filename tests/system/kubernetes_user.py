@@ -17,6 +17,7 @@ from tests.kubernetes_server import NAMESPACE, TOKEN
 from tests.unit.controller_world import Wrapped
 
 from podledger import Controller, ControllerOptions, MemoryLog
+from podledger.controller import EVERY_JOB
 from podledger.job.command import Command
 from podledger.job.limits import Limits
 from podledger.job.names import COMPLETION_INDEX, FINALIZER
@@ -47,7 +48,7 @@ COUNTS: Final = ("active", "ready", "terminating", "succeeded", "failed")
 ENDED: Final = ("Succeeded", "Failed")
 
 
-FAST: Final = ControllerOptions(sync_batch_period_s=0.02, limits=Limits(backoff_base_s=0.1))
+FAST: Final = ControllerOptions(managed_by=EVERY_JOB, sync_batch_period_s=0.02, limits=Limits(backoff_base_s=0.1))
 
 
 def limited(limits: Limits) -> ControllerOptions:

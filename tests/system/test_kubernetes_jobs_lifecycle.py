@@ -7,11 +7,12 @@ from tests.kubernetes_server import api_server
 from tests.system.kubernetes_user import Json, User, controlling, eventually, now_text, phase_status
 
 from podledger import Controller, ControllerOptions
+from podledger.controller import EVERY_JOB
 from podledger.job.names import FINALIZER
 from podledger.log.memory import MemoryLedger
 
 OTHER = "example.com/other-controller"
-SLOW = ControllerOptions(sync_batch_period_s=0.5)
+SLOW = ControllerOptions(managed_by=EVERY_JOB, sync_batch_period_s=0.5)
 """A result is still waiting to be counted when what follows it happens."""
 
 
@@ -147,7 +148,7 @@ async def test_a_job_made_anew_for_another_controller_is_not_taken_for_the_old_o
 @pytest.mark.parametrize("kept", [True, False], ids=["ledger kept", "ledger lost"])
 async def test_a_job_made_anew_under_its_name_inherits_neither_counts_nor_back_off(*, kept: bool) -> None:
     ledger = MemoryLedger() if kept else None
-    long = ControllerOptions(sync_batch_period_s=0.02)
+    long = ControllerOptions(managed_by=EVERY_JOB, sync_batch_period_s=0.02)
     async with api_server() as (_, access), User(access) as user:
         async with controlling(access, ledger, options=long):
             await user.create_job(backoffLimit=3)

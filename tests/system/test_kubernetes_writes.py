@@ -20,6 +20,7 @@ from tests.unit.controller_world import events_of, held_pods, make_job
 from podledger import Controller, ControllerOptions, Job, MemoryLog
 from podledger.api.job import SuccessPolicy, SuccessPolicyRule
 from podledger.api.pod import Pod
+from podledger.controller import EVERY_JOB
 from podledger.job import event as ev
 from podledger.job.limits import Limits
 from podledger.log.memory import MemoryLedger
@@ -28,6 +29,7 @@ from podledger_adapters.local import LocalCluster
 from podledger_adapters.nodes.behaviour import Behaviour, Workload
 
 LIMITS = Limits(backoff_base_s=0.1, backoff_max_s=0.2)
+OPTIONS = ControllerOptions(managed_by=EVERY_JOB, sync_batch_period_s=0.2, limits=LIMITS)
 UNCOUNTED = LIMITS.uncounted_pods
 SUCCESS = SuccessPolicy(rules=(SuccessPolicyRule(succeeded_count=5),))
 
@@ -100,7 +102,7 @@ async def running(
         served as (local, access),
         KubernetesCluster(access) as cluster,
         MemoryLog(ledger) as log,
-        Controller(cluster, log, options=ControllerOptions(sync_batch_period_s=0.2, limits=LIMITS)),
+        Controller(cluster, log, options=OPTIONS),
     ):
         yield Run(local, ledger, account)
 

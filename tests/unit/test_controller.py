@@ -7,10 +7,12 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.unit.controller_world import Wrapped, events_of, make_job, turns
 
-from podledger import Controller, MemoryLog
+from podledger import Controller, ControllerOptions, MemoryLog
+from podledger.controller import EVERY_JOB
 from podledger.errors import ClusterError, ControllerStopped, LogClosed, LogUnavailable, OtherCluster, StaleEpoch
 from podledger.event import Event
 from podledger.job.event import JobSet, StatusPublished
+from podledger.job.names import JOB_CONTROLLER, PODLEDGER_CONTROLLER
 from podledger.log.memory import MemoryLedger
 from podledger.ports import Change
 from podledger_adapters.local import LocalCluster
@@ -72,6 +74,33 @@ async def test_it_is_used_inside_async_with_and_once() -> None:
         async with controller:
             with pytest.raises(RuntimeError, match="entered once"):
                 await controller.__aenter__()
+
+
+class Shared(Wrapped):
+    """A cluster with a Job controller of its own."""
+
+    managed_by = frozenset({PODLEDGER_CONTROLLER})
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("shared", "options", "ours"),
+    [
+        (False, ControllerOptions(), ["marked", "named", "plain"]),
+        (True, ControllerOptions(), ["marked"]),
+        (True, ControllerOptions(managed_by=EVERY_JOB), ["marked", "named", "plain"]),
+        (False, ControllerOptions(managed_by=frozenset({JOB_CONTROLLER})), ["named", "plain"]),
+    ],
+)
+async def test_jobs_of_a_built_in_controller_are_ours_only_where_there_is_none_or_it_is_said(
+    shared: bool, options: ControllerOptions, ours: list[str]
+) -> None:
+    async with LocalCluster.manual() as local, MemoryLog() as log:
+        for name, managed_by in (("plain", None), ("named", JOB_CONTROLLER), ("marked", PODLEDGER_CONTROLLER)):
+            await local.submit(make_job(name, managed_by=managed_by))
+        cluster = Shared(local) if shared else Wrapped(local)
+        async with Controller(cluster, log, clock=local.clock, options=options) as controller:
+            assert [state.name for state in controller.states()] == ours
 
 
 @pytest.mark.asyncio

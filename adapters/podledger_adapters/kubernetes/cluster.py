@@ -19,6 +19,7 @@ from podledger.clock import RealClock
 from podledger.cron.command import CronCommand
 from podledger.errors import ClusterError
 from podledger.job.command import Command
+from podledger.job.names import PODLEDGER_CONTROLLER
 from podledger.ports import Change, Clock, CronOutcome, Kind, Outcome
 from podledger_adapters.kubernetes.client import CALL_S, IDLE_S, ApiClient
 from podledger_adapters.kubernetes.cron_performer import CronPerformer
@@ -118,6 +119,11 @@ class KubernetesCluster:
             self._background.check()
         assert self._version is not None
         return self._version
+
+    @property
+    def managed_by(self) -> frozenset[str]:
+        """Only Jobs that name podledger: a real API server has a Job controller of its own for the others."""
+        return frozenset({PODLEDGER_CONTROLLER})
 
     # ---- the Cluster port -----------------------------------------------------------------------------------------
 

@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
             parsed = parse_path(path)
             assert parsed is not None
             assert parsed.resource is not None
-            kind, version = parsed.resource.kind, parsed.resource.group_version
+            kind, version = parsed.resource.kind, parsed.resource.api_version
             document = decode_body(kind, version, media_type(content_type), data).document
         self.server.sent.append((path, content_type, document))
         self.reply(201 if self.command == "POST" else 200, json.dumps(document).encode(), "application/json")

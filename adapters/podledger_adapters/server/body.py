@@ -165,7 +165,7 @@ def _other_kind(kind: str, api_version: str, found_kind: str, found_version: str
         return bad_request(
             f"the API version in the data ({found_version}) does not match the expected API version ({api_version})"
         )
-    known = any(one.kind == found_kind and one.group_version == found_version for one in RESOURCES)
+    known = any(one.kind == found_kind and one.api_version == found_version for one in RESOURCES)
     if known:
         group = api_version.rpartition("/")[0].partition(".")[0] or "core"
         why = f"converting ({short}.{found_kind}) to ({group}.{kind}): unknown conversion"

@@ -116,7 +116,7 @@ def _body_options(call: Call, data: bytes) -> dict[str, Any]:
     """DeleteOptions are of every group: clients write the resource's version, v1 or that of the options themselves."""
     media = media_type(call.content_type)
     refusal: ApiError | None = None
-    for version in dict.fromkeys(("v1", call.resource.group_version, "meta.k8s.io/v1")):
+    for version in dict.fromkeys(("v1", call.resource.api_version, "meta.k8s.io/v1")):
         try:
             body = decode_body("DeleteOptions", version, media, data)
         except ApiError as error:

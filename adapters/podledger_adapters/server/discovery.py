@@ -115,13 +115,13 @@ def group(name: str, resources: Sequence[ApiResource] = RESOURCES) -> Json | Non
 
 
 def _group(member: ApiResource) -> Json:
-    version = {"groupVersion": member.group_version, "version": member.version}
+    version = {"groupVersion": member.api_version, "version": member.version}
     return {"name": member.group, "versions": [version], "preferredVersion": dict(version)}
 
 
 def resource_list(group_version: str, resources: Sequence[ApiResource] = RESOURCES) -> Json | None:
     """The APIResourceList of /apis/batch/v1, or of /api/v1 (`v1`); None where there is no such version."""
-    members = sorted((one for one in resources if one.group_version == group_version), key=lambda one: one.plural)
+    members = sorted((one for one in resources if one.api_version == group_version), key=lambda one: one.plural)
     if not members:
         return None
     listed: list[Json] = []

@@ -89,7 +89,7 @@ def list_answer(
 ) -> Response:
     """A list of objects; `metadata` is the list's own."""
     kind, shown = call.resource.kind, form.representation
-    head = {"kind": f"{kind}List", "apiVersion": call.resource.group_version, "metadata": metadata}
+    head = {"kind": f"{kind}List", "apiVersion": call.resource.api_version, "metadata": metadata}
     if shown.form == "object" and shown.media_type == JSON and not form.pretty:
         body = encode(head, shown).rstrip(b"\n}") + b'},"items":[' + b",".join(map(_item, objects)) + b"]}\n"
         return encoded_answer(body, warnings=warnings)

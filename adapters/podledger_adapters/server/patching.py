@@ -28,7 +28,7 @@ async def patch_object(call: Call) -> Response:
     resource, kind = call.resource, TYPES[call.resource.kind]
     request = PatchRequest(
         kind=resource.kind,
-        api_version=resource.group_version,
+        api_version=resource.api_version,
         media_type=media,
         data=data,
         name=call.name,

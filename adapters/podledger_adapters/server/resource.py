@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from podledger_adapters.store.kinds import ResourceName
+
 __all__ = ["RESOURCES", "ApiResource", "Subresource", "Verb", "find", "of_kind"]
 
 Verb = Literal["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
@@ -28,39 +30,20 @@ class Subresource(Struct, frozen=True):
     version: str = ""
 
 
-class ApiResource(Struct, frozen=True):
+class ApiResource(ResourceName, frozen=True, kw_only=True):
     """A resource: `jobs` of batch/v1, its objects of kind Job."""
 
     kind: str
-    plural: str
     singular: str
-    group: str = ""
-    version: str = "v1"
-    namespaced: bool = True
     verbs: Sequence[Verb] = ALL_VERBS
     short_names: Sequence[str] = ()
     categories: Sequence[str] = ()
     subresources: Sequence[Subresource] = ()
 
     @property
-    def group_version(self) -> str:
-        """The apiVersion of its objects: `batch/v1`, for the core group `v1`."""
-        return f"{self.group}/{self.version}" if self.group else self.version
-
-    @property
-    def label(self) -> str:
-        """How messages call the resource: `jobs.batch`, `pods`."""
-        return f"{self.plural}.{self.group}" if self.group else self.plural
-
-    @property
-    def kind_label(self) -> str:
-        """How messages call the kind: `Job.batch`, `Pod`."""
-        return f"{self.kind}.{self.group}" if self.group else self.kind
-
-    @property
     def path(self) -> str:
         """Where its group and version are served: `/apis/batch/v1`, `/api/v1`."""
-        return f"/apis/{self.group_version}" if self.group else f"/api/{self.version}"
+        return f"/apis/{self.api_version}" if self.group else f"/api/{self.version}"
 
     def subresource(self, name: str) -> Subresource | None:
         """The subresource of this name, or None."""

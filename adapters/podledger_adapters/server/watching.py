@@ -16,6 +16,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from podledger_adapters.server.call import Call
+from podledger_adapters.server.empty_objects import empty_object
 from podledger_adapters.server.forms import Form, form_of
 from podledger_adapters.server.list_options import ListOptions, read_options, require_reached
 from podledger_adapters.server.negotiation import JSON, Representation, encode
@@ -43,26 +44,6 @@ GATHER_S: Final = 0.05
 WRITE_BYTES: Final = 256 * 1024
 """About as much goes out in one write."""
 INITIAL_EVENTS_END: Final = "k8s.io/initial-events-end"
-
-_EMPTY_POD: Final = {"containers": None}
-_EMPTY_JOB: Final = {"template": {"metadata": {}, "spec": _EMPTY_POD}}
-_EMPTY_PARTS: Final[dict[str, dict[str, Any]]] = {
-    "CronJob": {"spec": {"schedule": "", "jobTemplate": {"metadata": {}, "spec": _EMPTY_JOB}}, "status": {}},
-    "Event": {
-        "involvedObject": {},
-        "source": {},
-        "firstTimestamp": None,
-        "lastTimestamp": None,
-        "eventTime": None,
-        "reportingComponent": "",
-        "reportingInstance": "",
-    },
-    "Job": {"spec": _EMPTY_JOB, "status": {}},
-    "Lease": {"spec": {}},
-    "Namespace": {"spec": {}, "status": {}},
-    "Pod": {"spec": _EMPTY_POD, "status": {}},
-}
-"""What an object of each kind looks like without content, as bookmarks have it."""
 
 
 class Opened(Struct):
@@ -194,8 +175,8 @@ class Watcher:
         if annotations:
             metadata["annotations"] = annotations
         resource = self._resource
-        document: dict[str, Any] = {"kind": resource.kind, "apiVersion": resource.group_version, "metadata": metadata}
-        document |= _EMPTY_PARTS[resource.kind]
+        head = {"kind": resource.kind, "apiVersion": resource.api_version}
+        document = head | empty_object(resource.kind) | {"metadata": metadata}
         shown = self._form.representation
         if shown.form != "object":
             document = self._form.document([document], self._clock.now(), columns=self._first)

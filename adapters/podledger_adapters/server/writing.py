@@ -105,7 +105,7 @@ def managed(call: Call, old: StoredObject, new: StoredObject, manager: str, now:
 async def _read_object(call: Call, options: WriteOptions) -> tuple[StoredObject, Sequence[str], int]:
     """The object in a body, in its namespace, the warnings its fields deserve, the body's bytes. Raises ApiError."""
     resource = call.resource
-    document, warnings, size = await read_document(call, resource.kind, resource.group_version, options.validation)
+    document, warnings, size = await read_document(call, resource.kind, resource.api_version, options.validation)
     new = object_of(resource.kind, document)
     namespace = new.metadata.namespace
     if resource.namespaced and namespace != call.namespace:
@@ -122,8 +122,8 @@ async def review_access(call: Call) -> Response:
     """POST of a SelfSubjectAccessReview: whoever has the token may do everything."""
     options = read_write_options(call, "CreateOptions")
     resource = call.resource
-    document, warnings, _ = await read_document(call, resource.kind, resource.group_version, options.validation)
-    head = {"kind": resource.kind, "apiVersion": resource.group_version, "metadata": document.get("metadata", {})}
+    document, warnings, _ = await read_document(call, resource.kind, resource.api_version, options.validation)
+    head = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": document.get("metadata", {})}
     answer: dict[str, Any] = {**head, "spec": document.get("spec", {}), "status": {"allowed": True}}
     return document_answer(answer, negotiate(call.accept), code=201, pretty=call.pretty, warnings=warnings)
 

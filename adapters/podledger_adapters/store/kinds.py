@@ -15,23 +15,20 @@ from podledger.api.lease import Lease
 from podledger.api.namespace import Namespace
 from podledger.api.pod import Pod
 
-__all__ = ["RESOURCES", "Kind", "Propagation", "Resource", "StoredObject", "resource_of"]
+__all__ = ["RESOURCES", "Kind", "Propagation", "Resource", "ResourceName", "StoredObject", "resource_of"]
 
 StoredObject = Job | Pod | KubernetesEvent | Namespace | CronJob | Lease
 Kind = Literal["Job", "Pod", "Event", "Namespace", "CronJob", "Lease"]
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
 
-class Resource(Struct, frozen=True):
-    """A kind, as the API names it. `propagation` is what a deletion does that says nothing of dependents."""
+class ResourceName(Struct, frozen=True, kw_only=True):
+    """What the API calls the objects of a kind: `jobs` of batch/v1."""
 
-    kind: Kind
-    type: type[StoredObject]
     plural: str
     group: str = ""
     version: str = "v1"
     namespaced: bool = True
-    propagation: Propagation = "Background"
 
     @property
     def api_version(self) -> str:
@@ -42,6 +39,14 @@ class Resource(Struct, frozen=True):
     def label(self) -> str:
         """How error messages call the resource: `jobs.batch`, `pods`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+class Resource(ResourceName, frozen=True, kw_only=True):
+    """A kind that is stored. `propagation` is what a deletion does that says nothing of dependents."""
+
+    kind: Kind
+    type: type[StoredObject]
+    propagation: Propagation = "Background"
 
     @property
     def kind_label(self) -> str:

@@ -70,7 +70,7 @@ def _operation(resource: ApiResource, verb: str, part: Subresource | None = None
         group, version = part.group, part.version
     suffix = part.name.capitalize() if part is not None else ""
     operation: Json = {
-        "tags": [resource.group_version.replace("/", "_")],
+        "tags": [resource.api_version.replace("/", "_")],
         "description": _description(verb, resource, part),
         "operationId": f"{verb}{_title(resource)}{suffix}",
         "parameters": query_parameters(verb),
@@ -104,7 +104,7 @@ def _description(verb: str, resource: ApiResource, part: Subresource | None) -> 
 
 def _log_operation(resource: ApiResource) -> Json:
     return {
-        "tags": [resource.group_version.replace("/", "_")],
+        "tags": [resource.api_version.replace("/", "_")],
         "description": "read the log of a container",
         "operationId": f"get{_title(resource)}Log",
         "parameters": query_parameters("log"),

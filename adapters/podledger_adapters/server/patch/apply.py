@@ -11,6 +11,7 @@ from typing import Any, Final
 from podledger.api.field_error import go_quote
 from podledger.api.fields import inspect_fields
 from podledger.api.json_value import is_object
+from podledger_adapters.server.empty_objects import empty_object
 from podledger_adapters.server.patch.field_set import NO_FIELDS, FieldSet, Path, path_text
 from podledger_adapters.server.patch.managed import (
     STRIPPED,
@@ -21,7 +22,6 @@ from podledger_adapters.server.patch.managed import (
     encode_managers,
     ignored_paths,
     managers_of,
-    new_object,
 )
 from podledger_adapters.server.patch.shape import Shape, root_shape
 from podledger_adapters.server.patch.structured import (
@@ -83,7 +83,7 @@ class _Apply:
     ) -> None:
         self.kind, self.api_version, self.now = kind, api_version, now
         self.live: Mapping[str, Any] = live or {}
-        self.before_it: Mapping[str, Any] = live if live is not None else new_object(kind)
+        self.before_it: Mapping[str, Any] = live if live is not None else empty_object(kind)
         self.managers, self.before, self.me = managers, dict(managers), me
         self.shape: Shape = root_shape(kind)
         self.merged: Json = {}

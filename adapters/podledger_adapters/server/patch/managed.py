@@ -7,10 +7,10 @@ What an apply does to the object itself is `apply.py`.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 
 from podledger.api.json_value import is_array, is_object
+from podledger_adapters.server.empty_objects import empty_object
 from podledger_adapters.server.patch.field_set import NO_FIELDS, FieldSet, Path, fields_v1, from_fields_v1
 from podledger_adapters.server.patch.shape import root_shape
 from podledger_adapters.server.patch.structured import Comparison, compare
@@ -26,7 +26,6 @@ __all__ = [
     "managed_fields_of_create",
     "managed_fields_of_update",
     "managers_of",
-    "new_object",
 ]
 
 Json = dict[str, Any]
@@ -48,30 +47,6 @@ STRIPPED: Final[FieldSet] = frozenset(
     }
 )  # fmt: skip
 """What every write has or the server sets: nobody owns it."""
-
-_NEW_TEMPLATE: Final = {"metadata": {}, "spec": {"containers": None}}
-NEW_OBJECTS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "Job": {"metadata": {}, "spec": {"template": _NEW_TEMPLATE}, "status": {}},
-    "CronJob": {
-        "metadata": {},
-        "spec": {"schedule": "", "jobTemplate": {"metadata": {}, "spec": {"template": _NEW_TEMPLATE}}},
-        "status": {},
-    },
-    "Pod": {"metadata": {}, "spec": {"containers": None}, "status": {}},
-    "Event": {
-        "metadata": {},
-        "involvedObject": {},
-        "source": {},
-        "firstTimestamp": None,
-        "lastTimestamp": None,
-        "eventTime": None,
-        "reportingComponent": "",
-        "reportingInstance": "",
-    },
-    "Namespace": {"metadata": {}, "spec": {}, "status": {}},
-    "Lease": {"metadata": {}, "spec": {}},
-}
-"""An object of each kind in which nothing is set: the fields that Go always writes. A create is compared with it."""
 
 STATUS_KINDS: Final = frozenset({"Job", "CronJob", "Pod", "Namespace"})
 
@@ -97,12 +72,6 @@ class Owned(Struct, frozen=True):
 Managers = dict[Manager, Owned]
 
 
-def new_object(kind: str) -> Json:
-    """A fresh document of NEW_OBJECTS."""
-    document: Json = msgspec.json.decode(msgspec.json.encode(NEW_OBJECTS[kind]))
-    return document
-
-
 def managed_fields_of_create(kind: str, new: Mapping[str, Any], manager: str, now: str) -> list[Json]:
     """managedFields of an object that a client creates.
 
@@ -112,7 +81,7 @@ def managed_fields_of_create(kind: str, new: Mapping[str, Any], manager: str, no
     version = str(new.get("apiVersion", ""))
     me = Manager("Update", manager, version)
     managers: Managers = {}
-    _take(managers, me, changes(kind, new_object(kind), new, ""), now)
+    _take(managers, me, changes(kind, empty_object(kind), new, ""), now)
     return encode_managers(managers)
 
 

@@ -176,7 +176,7 @@ def _shown(answer: Answer) -> str:
     words = " ".join(answer.body.decode(errors="replace").split())
     return (
         f"{answer.code}: {words[:MOST_SHOWN]}"
-        if words.isprintable() and not words.startswith("<")
+        if words and words.isprintable() and not words.startswith("<")
         else str(answer.code)
     )
 

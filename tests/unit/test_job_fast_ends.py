@@ -1,7 +1,7 @@
 """Pods that fail by the very delete that finishes their Job, before that sync counts: judged as when it began."""
 
 from tests.unit.job_performer import JOB_UID, Performer
-from tests.unit.job_world import job, pods_of, status_of_phase
+from tests.unit.job_world import fail_policy, job, pods_of, status_of_phase
 
 from podledger.api.job import Job, SuccessPolicy, SuccessPolicyRule
 from podledger.job import command as cmd
@@ -56,6 +56,14 @@ def test_a_pod_that_runs_when_the_job_fails_is_a_failure_but_not_of_its_index() 
     world.settle()
     status = world.job.status
     assert (status.failed, status.failed_indexes, status.is_true("Failed")) == (2, "0", True)
+
+
+def test_a_success_stands_though_the_pods_deleted_for_it_fail_as_a_failure_policy_forbids() -> None:
+    world = finished("a=S@0 b=R@1", success_policy=SUCCESS, pod_failure_policy=fail_policy("FailJob", 143))
+    assert judgements(world) == {"a": "succeeded", "b": "none"}
+    world.settle()
+    status = world.job.status
+    assert (status.succeeded, status.failed, status.is_true("Complete")) == (1, 0, True)
 
 
 def test_restarts_that_fail_a_job_do_so_though_the_pod_that_had_them_is_gone_at_once() -> None:

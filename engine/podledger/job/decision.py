@@ -117,9 +117,9 @@ def _manage(plan: Plan) -> None:
 def _record(plan: Plan) -> None:
     """Judge pods, decide conditions, start time and back-off; what it comes to is published by the next step."""
     state = plan.state
-    finish = decide_finish(state, plan.now)
-    if finish is None and not plan.starts:
-        finish = finish_under_way(state)
+    # Until a sync's first decision is folded, the state still holds what the last sync deleted pods for.
+    finish = None if plan.starts else finish_under_way(state)
+    finish = finish or decide_finish(state, plan.now)
     if finish is not None and (state.tally.active > 0 or state.unresolved):
         finish = None  # not all pods are known to be deleted: the next sync decides again
     elif finish is None:

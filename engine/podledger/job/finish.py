@@ -36,7 +36,19 @@ class Finish(NamedTuple):
         return self.condition == FAILURE_TARGET
 
 
+SUCCESS_POLICY = "SuccessPolicy"
 BACKOFF_LIMIT_EXCEEDED = Finish(FAILURE_TARGET, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+DEADLINE_EXCEEDED = Finish(FAILURE_TARGET, "DeadlineExceeded", "Job was active longer than specified deadline")
+MAX_FAILED_INDEXES_EXCEEDED = Finish(
+    FAILURE_TARGET,
+    "MaxFailedIndexesExceeded",
+    "Job has exceeded the specified maximal number of failed indexes",
+)
+FAILED_INDEXES = Finish(FAILURE_TARGET, "FailedIndexes", "Job has failed indexes")
+BY_REASON = {
+    finish.reason: finish
+    for finish in (BACKOFF_LIMIT_EXCEEDED, DEADLINE_EXCEEDED, MAX_FAILED_INDEXES_EXCEEDED, FAILED_INDEXES)
+}
 
 
 def succeeded_total(state: JobState) -> int:
@@ -73,28 +85,27 @@ def decide_finish(state: JobState, now: float) -> Finish | None:
     if failed_total(state) > _backoff_limit(state) or _past_restart_limit(state):
         return BACKOFF_LIMIT_EXCEEDED
     if _past_deadline(state, now):
-        return Finish(FAILURE_TARGET, "DeadlineExceeded", "Job was active longer than specified deadline")
+        return DEADLINE_EXCEEDED
     if not state.indexed:
         return None
     if state.per_index:
         failed = failed_index_count(state)
         if spec.max_failed_indexes is not None and failed > spec.max_failed_indexes:
-            text = "Job has exceeded the specified maximal number of failed indexes"
-            return Finish(FAILURE_TARGET, "MaxFailedIndexesExceeded", text)
+            return MAX_FAILED_INDEXES_EXCEEDED
         if failed > 0 and failed + succeeded_total(state) >= (spec.completions or 0):
-            return Finish(FAILURE_TARGET, "FailedIndexes", "Job has failed indexes")
-    rule = matching_success_rule(state)
-    if rule is not None:
-        return Finish(SUCCESS_CRITERIA_MET, "SuccessPolicy", f"Matched rules at index {rule}")
-    return None
+            return FAILED_INDEXES
+    return _by_success_policy(state)
 
 
 def finish_under_way(state: JobState) -> Finish | None:
-    """What the sync under way deletes pods for, where they may take the reason with them: their restarts.
+    """What the sync under way deletes pods for, None if it deletes none or the reason cannot have changed.
 
-    Upstream's sync works on what it saw at its start.
+    Upstream's sync works on what it saw at its start. Seen anew, deleted pods may have taken the reason with them
+    (their restarts), or have failed by the delete in a way that a failure policy takes for a reason of its own.
     """
-    return BACKOFF_LIMIT_EXCEEDED if state.finish_reason == BACKOFF_LIMIT_EXCEEDED.reason else None
+    if state.finish_reason == SUCCESS_POLICY:
+        return _by_success_policy(state)
+    return BY_REASON.get(state.finish_reason)
 
 
 def completions_reached(state: JobState) -> Finish | None:
@@ -106,6 +117,11 @@ def completions_reached(state: JobState) -> Finish | None:
     if (total > 0) if wanted is None else (total >= wanted):
         return Finish(SUCCESS_CRITERIA_MET, "CompletionsReached", "Reached expected number of succeeded pods")
     return None
+
+
+def _by_success_policy(state: JobState) -> Finish | None:
+    rule = matching_success_rule(state)
+    return None if rule is None else Finish(SUCCESS_CRITERIA_MET, SUCCESS_POLICY, f"Matched rules at index {rule}")
 
 
 def _backoff_limit(state: JobState) -> int:

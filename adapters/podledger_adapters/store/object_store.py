@@ -20,13 +20,14 @@ from podledger_adapters.store.rules import PodTemplates
 from podledger_adapters.store.table import ObjectKey, Table
 from podledger_adapters.store.watch import ChangeStream, StoreChange, StoreWatch
 
-__all__ = ["ObjectStore"]
+__all__ = ["IDENTITY_NAMESPACE", "ObjectStore"]
 
 T = TypeVar("T", bound=StoredObject)
 
 NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 SUFFIX_LENGTH = 5
 IDENTITY_NAMESPACE = "kube-system"
+"""The namespace whose uid is the cluster's id."""
 FIRST_NAMESPACES = ("default", IDENTITY_NAMESPACE)
 
 

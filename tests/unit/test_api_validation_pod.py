@@ -129,6 +129,103 @@ def test_containers(spec: dict[str, Any], expected: list[str]) -> None:
     assert told(spec) == expected
 
 
+EXEC = {"exec": {"command": ["true"]}}
+SOME = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [3]}}]
+HEADER = (
+    "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for "
+    "validation is '[-A-Za-z0-9]+')"
+)
+RUNNING_CASES: list[Case] = [
+    (
+        container(
+            livenessProbe={**EXEC, "terminationGracePeriodSeconds": 1, "failureThreshold": 1},
+            readinessProbe={"httpGet": {"port": "web", "httpHeaders": [{"name": "A-b", "value": ""}]}},
+            startupProbe={"grpc": {"port": 1}},
+            lifecycle={"postStart": EXEC, "preStop": {"sleep": {"seconds": 30}}},
+            restartPolicy="Never",
+            restartPolicyRules=[*SOME, {"action": "RestartAllContainers", "exitCodes": {"operator": "NotIn"}}],
+        ),
+        [],
+    ),
+    (
+        container(livenessProbe={"exec": {}, "httpGet": {"port": 1}, "periodSeconds": -1}),
+        [
+            f"{FIRST}.livenessProbe.exec.command: Required value",
+            f"{FIRST}.livenessProbe.httpGet: Forbidden: may not specify more than 1 handler type",
+            f"{FIRST}.livenessProbe.periodSeconds: Invalid value: -1: must be greater than or equal to 0",
+        ],
+    ),
+    (
+        container(
+            livenessProbe={**EXEC, "terminationGracePeriodSeconds": 0, "successThreshold": 2},
+            readinessProbe={**EXEC, "terminationGracePeriodSeconds": 5, "successThreshold": 2},
+        ),
+        [
+            f"{FIRST}.livenessProbe.terminationGracePeriodSeconds: Invalid value: 0: must be greater than 0",
+            f"{FIRST}.livenessProbe.successThreshold: Invalid value: 2: must be 1",
+            f"{FIRST}.readinessProbe.terminationGracePeriodSeconds: Invalid value: 5: "
+            "must not be set for readinessProbes",
+        ],
+    ),
+    (
+        container(
+            readinessProbe={"httpGet": {"port": 70000, "scheme": "ftp", "httpHeaders": [{"name": "a b", "value": ""}]}},
+            startupProbe={"tcpSocket": {"port": "--"}},
+        ),
+        [
+            f"{FIRST}.readinessProbe.httpGet.port: Invalid value: 70000: must be between 1 and 65535, inclusive",
+            f'{FIRST}.readinessProbe.httpGet.scheme: Unsupported value: "ftp": supported values: "HTTP", "HTTPS"',
+            f'{FIRST}.readinessProbe.httpGet.httpHeaders: Invalid value: "a b": {HEADER}',
+            f'{FIRST}.startupProbe.tcpSocket.port: Invalid value: "--": must contain at least one letter (a-z)',
+            f'{FIRST}.startupProbe.tcpSocket.port: Invalid value: "--": must not contain consecutive hyphens',
+            f'{FIRST}.startupProbe.tcpSocket.port: Invalid value: "--": must not begin or end with a hyphen',
+        ],
+    ),
+    (
+        {
+            **container(lifecycle={"postStart": {}, "preStop": {"sleep": {"seconds": 6}}}),
+            "terminationGracePeriodSeconds": 5,
+        },
+        [
+            f"{FIRST}.lifecycle.postStart: Required value: must specify a handler type",
+            f"{FIRST}.lifecycle.preStop.sleep: Invalid value: 6: "
+            "must be non-negative and less than terminationGracePeriodSeconds (5)",
+        ],
+    ),
+    (
+        container(restartPolicyRules=SOME),
+        [f"{FIRST}.restartPolicy: Required value: must specify restartPolicy when restart rules are used"],
+    ),
+    (
+        container(
+            restartPolicy="Sometimes",
+            restartPolicyRules=[
+                {"action": "DoNotRestart"},
+                {"action": "Restart", "exitCodes": {"operator": "Equals", "values": [1] * 256}},
+            ],
+        ),
+        [
+            f'{FIRST}.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"',
+            f'{FIRST}.restartPolicyRules[0].action: Unsupported value: "DoNotRestart": '
+            'supported values: "Restart", "RestartAllContainers"',
+            f"{FIRST}.restartPolicyRules[0].exitCodes: Required value: must be specified",
+            f'{FIRST}.restartPolicyRules[1].exitCodes.operator: Unsupported value: "Equals": '
+            'supported values: "In", "NotIn"',
+            f"{FIRST}.restartPolicyRules[1].exitCodes.values: Too many: 256: must have at most 255 items",
+        ],
+    ),
+    (
+        container(restartPolicy="Never", restartPolicyRules=SOME * 21),
+        [f"{FIRST}.restartPolicyRules: Too many: 21: must have at most 20 items"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "expected"), RUNNING_CASES)
+def test_what_happens_to_a_running_container(spec: dict[str, Any], expected: list[str]) -> None:
+    assert told(spec) == expected
+
+
 SPEC_CASES: list[Case] = [
     (
         {"volumes": [{"name": "a"}, {"name": "a"}, {"emptyDir": {}, "hostPath": {"path": "/"}, "name": "b"}]},

@@ -1,4 +1,7 @@
-"""Rules of containers and init containers: names, images, environment, ports, mounts, resources, probes."""
+"""Rules of containers and init containers: names, images, environment, ports, mounts, resources.
+
+What happens to a running one (probes, hooks, restarts) is `handlers`.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -13,7 +16,8 @@ from podledger.api.field_error import (
     required,
 )
 from podledger.api.quantity import Quantity
-from podledger.api.validation.metadata import NOT_NEGATIVE, not_negative
+from podledger.api.validation.handlers import PROBES, validate_lifecycle, validate_probes, validate_restart
+from podledger.api.validation.metadata import NOT_NEGATIVE
 from podledger.api.validation.names import dns_label_faults, environment_name_faults, port_name_faults, range_fault
 
 __all__ = ["validate_containers"]
@@ -24,9 +28,6 @@ MAX_PORT: Final = 65535
 MESSAGE_POLICIES: Final = ("FallbackToLogsOnError", "File")
 PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 PROTOCOLS: Final = ("SCTP", "TCP", "UDP")
-CONTAINER_RESTART_POLICIES: Final = ("Always", "Never", "OnFailure")
-PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
-PROBE_HANDLERS: Final = ("exec", "httpGet", "tcpSocket", "grpc")
 ENV_SOURCES: Final = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 
 
@@ -54,7 +55,9 @@ def validate_containers(spec: Json, path: str) -> list[FieldError]:
                     if field in container
                 ]
             else:
+                errors += validate_lifecycle(container, spec.get("terminationGracePeriodSeconds"), here)
                 errors += validate_probes(container, here)
+            errors += validate_restart(container, here)
     return errors
 
 
@@ -74,9 +77,6 @@ def validate_container(container: Json, path: str, volumes: set[str | None]) -> 
     errors += validate_mounts(container, f"{path}.volumeMounts", volumes)
     errors += validate_word(container, "imagePullPolicy", PULL_POLICIES, path)
     errors += validate_resources(container.get("resources") or {}, f"{path}.resources")
-    policy = container.get("restartPolicy")
-    if policy is not None and policy not in CONTAINER_RESTART_POLICIES:
-        errors.append(not_supported(f"{path}.restartPolicy", policy, CONTAINER_RESTART_POLICIES))
     return errors
 
 
@@ -182,23 +182,4 @@ def validate_resources(resources: Json, path: str) -> list[FieldError]:
                 if Quantity.parse(str(text)).value > Quantity.parse(limit).value:
                     detail = f"must be less than or equal to {name} limit of {limit}"
                     errors.append(invalid(f"{path}.requests", str(text), detail))
-    return errors
-
-
-def validate_probes(container: Json, path: str) -> list[FieldError]:
-    """Probes of a container: one handler each, and no negative number."""
-    errors: list[FieldError] = []
-    for kind in PROBES:
-        probe = container.get(kind)
-        if probe is None:
-            continue
-        here = f"{path}.{kind}"
-        handlers = [handler for handler in PROBE_HANDLERS if handler in probe]
-        if not handlers:
-            errors.append(required(here, "must specify a handler type"))
-        errors += [forbidden(f"{here}.{each}", "may not specify more than 1 handler type") for each in handlers[1:]]
-        for field in ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"):
-            errors += not_negative(f"{here}.{field}", probe.get(field))
-        if kind != "readinessProbe" and probe.get("successThreshold", 1) != 1:
-            errors.append(invalid(f"{here}.successThreshold", probe["successThreshold"], "must be 1"))
     return errors

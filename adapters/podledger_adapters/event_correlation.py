@@ -12,15 +12,28 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
 
-from podledger.api.job import JobKey
 from podledger.api.kubernetes_event import EventSource, KubernetesEvent, ObjectReference
 from podledger.api.meta import ObjectMeta
 from podledger.cron.command import RecordCronEvent
 from podledger.job.command import RecordEvent
 
-__all__ = ["About", "EventCommand", "EventCorrelator", "Told"]
+__all__ = ["About", "EventCommand", "EventCorrelator", "RecordPodEvent", "Told"]
 
-EventCommand = RecordEvent | RecordCronEvent
+
+class RecordPodEvent(Struct, frozen=True):
+    """Record a Kubernetes Event about a container of a pod, told by the kubelet of a node."""
+
+    pod: str
+    namespace: str
+    name: str
+    container: str
+    node: str
+    type: str
+    reason: str
+    message: str
+
+
+EventCommand = RecordEvent | RecordCronEvent | RecordPodEvent
 
 SIMILAR_LIMIT = 10
 """From this many differing messages on, within SIMILAR_INTERVAL_S of one another, one folded Event stands for all."""
@@ -56,18 +69,27 @@ class _Memory(OrderedDict[K, V], Generic[K, V]):
 
 
 class About(NamedTuple):
-    """What an Event is about, a Job or a CronJob by its uid, and which controller tells it."""
+    """What an Event is about, and who tells it: a controller, or the kubelet of a node about a part of a pod."""
 
-    kind: Literal["Job", "CronJob"]
+    kind: Literal["Job", "CronJob", "Pod"]
+    namespace: str
+    name: str
     uid: str
     component: str
+    node: str = ""
+    field_path: str = ""
 
     @classmethod
     def of(cls, command: EventCommand) -> "About":
         """What a command's Event is about."""
-        if isinstance(command, RecordEvent):
-            return cls("Job", command.job, "job-controller")
-        return cls("CronJob", command.cronjob, "cronjob-controller")
+        match command:
+            case RecordEvent():
+                return cls("Job", *command.key, command.job, "job-controller")
+            case RecordCronEvent():
+                return cls("CronJob", *command.key, command.cronjob, "cronjob-controller")
+            case RecordPodEvent():
+                field_path = f"spec.containers{{{command.container}}}"
+                return cls("Pod", command.namespace, command.name, command.pod, "kubelet", command.node, field_path)
 
 
 class _Similar(Struct, gc=False):
@@ -104,26 +126,28 @@ class Told(Struct):
 
     def event(self, resource_version: str = "") -> KubernetesEvent:
         """The Event as an object; `resource_version` is that of the object it is about, where it is known."""
-        key, about = self.command.key, About.of(self.command)
+        about = About.of(self.command)
         reference = ObjectReference(
             kind=about.kind,
-            namespace=key.namespace,
-            name=key.name,
+            namespace=about.namespace,
+            name=about.name,
             uid=about.uid,
-            api_version="batch/v1",
+            api_version="v1" if about.kind == "Pod" else "batch/v1",
             resource_version=resource_version,
+            field_path=about.field_path,
         )
         return KubernetesEvent(
-            metadata=ObjectMeta(namespace=key.namespace, name=self.name),
+            metadata=ObjectMeta(namespace=about.namespace, name=self.name),
             involved_object=reference,
             reason=self.command.reason,
             message=self.message,
-            source=EventSource(component=about.component),
+            source=EventSource(component=about.component, host=about.node),
             first_timestamp=self.first,
             last_timestamp=self.last,
             count=self.count,
             type=self.command.type,
             reporting_component=about.component,
+            reporting_instance=about.node,
         )
 
 
@@ -150,17 +174,17 @@ class EventCorrelator:
 
     def correlate(self, command: EventCommand, now: float, stamp: datetime) -> Told | None:
         """What is to be written; None for an Event that is dropped. `now` in Unix seconds, `stamp` in whole ones."""
-        uid = About.of(command).uid
-        kind = (uid, command.type, command.reason)
+        about = About.of(command)
+        kind = (about.uid, about.field_path, command.type, command.reason)
         message = self._folded(kind, command.message, now)
         # A folded Event stands for every message of its kind.
         key = (*kind, "") if message != command.message else (*kind, message)
         written = self._written.recall(key)
         if written is None:
-            written = self._written.remember(key, _Written(self._free_name(command.key, now), 1, stamp))
+            written = self._written.remember(key, _Written(self._free_name(about, now), 1, stamp))
         else:
             written.count += 1
-        bucket_key = (uid, command.type)
+        bucket_key = (about.uid, command.type)
         bucket = self._buckets.recall(bucket_key) or self._buckets.remember(bucket_key, _Bucket(now))
         if not bucket.take(now):
             return None
@@ -177,7 +201,7 @@ class EventCorrelator:
         similar.messages.pop(next(iter(similar.messages)))
         return FOLDED + message
 
-    def _free_name(self, about: JobKey, now: float) -> str:
+    def _free_name(self, about: About, now: float) -> str:
         """`<object>.<nanoseconds in hexadecimal>`, each one only once, also where a clock begins anew."""
         while True:
             self._last_ns = max(int(now * 1e9), self._last_ns + 1)

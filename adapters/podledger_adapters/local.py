@@ -133,7 +133,7 @@ class LocalCluster:
         async with anyio.create_task_group() as tasks:
             await tasks.start(keep_house, self.store, self._keepers)
             if self.node is not None:
-                await tasks.start(Kubelet(self.store, self.node).run)
+                await tasks.start(Kubelet(self.store, self.node, self._recorder).run)
             self._started.set()
 
     def _ended(self) -> None:

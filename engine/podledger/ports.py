@@ -41,6 +41,7 @@ __all__ = [
     "Node",
     "Outcome",
     "PendingAppend",
+    "PodNotice",
     "PodReport",
     "Seen",
     "SharedCluster",
@@ -180,11 +181,21 @@ class StopPod(Struct, frozen=True, gc=False):
     grace_s: int
 
 
+class PodNotice(Struct, frozen=True, gc=False):
+    """What a node tells people about a pod's container, as a Kubernetes Event: `type` is Normal or Warning."""
+
+    container: str
+    type: str
+    reason: str
+    message: str
+
+
 class PodReport(Struct, frozen=True, gc=False):
-    """The status a node wants a pod to have. Terminal phases are final."""
+    """The status a node wants a pod to have. Terminal phases are final. Each notice is given once."""
 
     uid: str
     status: PodStatus
+    notices: tuple[PodNotice, ...] = ()
 
 
 class Node(Protocol):

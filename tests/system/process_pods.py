@@ -3,7 +3,7 @@
 import contextlib
 import os
 import uuid
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from podledger_adapters.nodes.process.shim.record import PodRecord
 
 __all__ = [
     "Reports",
+    "Watching",
     "container",
     "end_all",
     "end_of",
@@ -78,6 +79,56 @@ async def until_ended(reports: Reports, uids: Collection[str]) -> dict[str, PodS
     """Read reports until each of these pods ended; the last status of each."""
     seen = await until(reports, uids, "Succeeded", "Failed")
     return {uid: seen[uid][-1] for uid in uids}
+
+
+class Watching:
+    """A node that runs while inside, and all it reports: asked for what must come, in whatever report it comes."""
+
+    def __init__(self, node: ProcessNode) -> None:
+        self._node = node
+        self._reports: dict[str, list[PodReport]] = {}
+
+    async def __aenter__(self) -> "Watching":
+        self._stack = contextlib.AsyncExitStack()
+        self._source = await self._stack.enter_async_context(self._node.run())
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stack.aclose()
+
+    def last(self, pod: Pod) -> PodStatus:
+        """The pod's status as reported last."""
+        return self._reports[pod.metadata.uid][-1].status
+
+    def notices(self, pod: Pod) -> list[tuple[str, str, str]]:
+        """Type, reason and message of what was told about it so far."""
+        found = [each for report in self._reports.get(pod.metadata.uid, ()) for each in report.notices]
+        return [(each.type, each.reason, each.message) for each in found]
+
+    async def until(self, pod: Pod, holds: Callable[[PodStatus], bool]) -> PodStatus:
+        """Wait for a status of the pod, the last one included, of which this holds."""
+        with anyio.fail_after(PATIENCE_S):
+            while not (self._reports.get(pod.metadata.uid) and holds(self.last(pod))):
+                await self._read()
+        return self.last(pod)
+
+    async def until_ended(self, pod: Pod) -> PodStatus:
+        """Wait for the pod's end."""
+        return await self.until(pod, lambda status: status.phase in ("Succeeded", "Failed"))
+
+    async def until_notice(self, pod: Pod, message: str) -> None:
+        """Wait until this was told about the pod."""
+        with anyio.fail_after(PATIENCE_S):
+            while message not in [each[2] for each in self.notices(pod)]:
+                await self._read()
+
+    async def pause(self) -> None:
+        """Give way to other processes for a moment, for a condition that nobody reports."""
+        await anyio.sleep(0.02)
+
+    async def _read(self) -> None:
+        for report in await anext(self._source):
+            self._reports.setdefault(report.uid, []).append(report)
 
 
 async def run_pod(node: ProcessNode, pod: Pod) -> PodStatus:

@@ -21,6 +21,7 @@ from tests.system.process_pods import (
     until_ended,
 )
 
+from podledger.api import Pod
 from podledger.ports import StopPod
 from podledger_adapters.nodes.process.host import this_machine
 from podledger_adapters.nodes.process.node import ProcessNode
@@ -316,8 +317,25 @@ async def test_more_memory_than_the_limit_is_oom_killed(node: ProcessNode) -> No
     end = only_end(ended[greedy.metadata.uid])
     assert (end.exit_code, end.reason) == (137, "OOMKilled")
     assert ended[modest.metadata.uid].phase == "Succeeded"
-    left = [path for parent in controllers().values() for path in Path(parent).glob("podledger-*")]
-    assert left == []
+    assert groups_of(greedy) == groups_of(modest) == []
+
+
+@needs_memory_cgroup
+@pytest.mark.asyncio
+async def test_a_container_that_ends_during_a_probe_leaves_no_group(node: ProcessNode) -> None:
+    slow = {"exec": {"command": ["sh", "-c", "touch probing; sleep 1000"]}, "timeoutSeconds": 60}
+    script = "while [ ! -e probing ]; do sleep 0.02; done"
+    limits = {"limits": {"memory": "64Mi", "cpu": "500m"}}
+    pod = make_pod(shell(script, readinessProbe=slow, resources=limits))
+    status = await run_pod(node, pod)
+    assert status.phase == "Succeeded"
+    assert groups_of(pod) == []
+
+
+def groups_of(pod: Pod) -> list[Path]:
+    """The control groups that were left."""
+    pattern = f"podledger-{pod.metadata.uid}-*"
+    return [path for parent in controllers().values() for path in Path(parent).glob(pattern)]
 
 
 @pytest.mark.asyncio

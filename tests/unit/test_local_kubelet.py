@@ -9,12 +9,15 @@ import pytest
 from msgspec.structs import replace
 from tests.store_objects import NAMESPACE, create, key_of, new_pod, new_store, with_finalizers, write
 
+from podledger.api.kubernetes_event import KubernetesEvent
 from podledger.api.pod import Pod, PodCondition, PodStatus
-from podledger.ports import PodReport, StopPod
+from podledger.clock import VirtualClock
+from podledger.ports import PodNotice, PodReport, StopPod
 from podledger_adapters.nodes.kubelet import Kubelet
 from podledger_adapters.store import ObjectStore
 from podledger_adapters.store import watch as watching
 from podledger_adapters.store.deletion import DeleteOptions
+from podledger_adapters.store.event_recorder import EventRecorder
 
 pytestmark = pytest.mark.asyncio
 
@@ -89,7 +92,7 @@ class Running:
 @asynccontextmanager
 async def kubelet(store: ObjectStore, node: NotedNode) -> AsyncGenerator[Running]:
     async with anyio.create_task_group() as tasks:
-        await tasks.start(Kubelet(store, node).run)
+        await tasks.start(Kubelet(store, node, EventRecorder(store, VirtualClock())).run)
         running = Running(store, node)
         await running.settle()
         yield running
@@ -156,6 +159,25 @@ async def test_a_report_becomes_the_status_and_conditions_of_others_stay() -> No
         assert after.phase == "Running"
         assert [condition.type for condition in after.conditions] == ["PodScheduled", "DisruptionTarget", "Ready"]
         assert after.qos_class == "BestEffort"
+
+
+async def test_what_a_node_tells_becomes_events_of_the_pod_and_repeats_are_counted() -> None:
+    store, node = new_store(), NotedNode()
+    pod = create(store, new_pod())
+    async with kubelet(store, node) as running:
+        for message in ("no", "no", "never"):
+            notice = PodNotice("main", "Warning", "Unhealthy", message)
+            node.report(PodReport(pod.metadata.uid, PodStatus(phase="Running"), (notice,)))
+        await running.settle()
+    events = list(store.table(KubernetesEvent))
+    assert [(each.reason, each.message, each.count, each.type) for each in events] == [
+        ("Unhealthy", "no", 2, "Warning"),
+        ("Unhealthy", "never", 1, "Warning"),
+    ]
+    about, source = events[0].involved_object, events[0].source
+    assert (about.kind, about.api_version, about.name) == ("Pod", "v1", pod.metadata.name)
+    assert (about.uid, about.field_path) == (pod.metadata.uid, "spec.containers{main}")
+    assert (source.component, source.host) == ("kubelet", "noted")
 
 
 async def test_a_terminal_phase_is_final() -> None:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.unit.test_process_status import container_spec
+from tests.unit.process_specs import container_spec
 
 from podledger_adapters.nodes.process.shim import cgroup
 from podledger_adapters.nodes.process.shim.cgroup import Cgroups, controllers, make_cgroups
@@ -25,6 +25,8 @@ def hierarchy(proc: Path, top: Path, *, own: str, handed_on: dict[str, str]) -> 
         group = top / name.strip("/")
         group.mkdir(parents=True, exist_ok=True)
         (group / "cgroup.subtree_control").write_text(controllers_there + "\n")
+        for file in ("cgroup.controllers", "cgroup.procs"):
+            (group / file).write_text("")
     (proc / "cgroup").write_text(f"0::{own}\n")
     (proc / "mountinfo").write_text(f"30 25 0:26 / {top} rw,nosuid shared:9 - cgroup2 cgroup2 rw\n")
 
@@ -34,6 +36,13 @@ def test_the_nearest_ancestor_that_hands_the_controller_on_is_taken(proc: Path, 
     groups = {"/": "cpu memory", "/user": "memory", "/user/session": ""}
     hierarchy(proc, top, own="/user/session", handed_on=groups)
     assert controllers() == {"memory": f"{top}/user", "cpu": f"{top}"}
+
+
+def test_a_group_that_no_process_may_be_moved_below_is_passed(proc: Path, tmp_path: Path) -> None:
+    top = tmp_path / "cgroup"
+    hierarchy(proc, top, own="/user/session", handed_on={"/": "cpu", "/user": "cpu", "/user/session": ""})
+    (top / "user" / "cgroup.procs").unlink()
+    assert controllers() == {"cpu": f"{top}"}
 
 
 def test_nothing_is_found_where_nothing_is_handed_on(proc: Path, tmp_path: Path) -> None:

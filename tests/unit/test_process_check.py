@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from podledger.errors import InputError
-from podledger_adapters.nodes.process.check import Abilities, check_pod_spec, unused_fields
+from podledger_adapters.nodes.process.check import Abilities, check_pod_spec, remarks, unmet_limits
 
 ROOT, USER = Abilities(user=0), Abilities(user=1000, no_mounts="the kernel refuses")
 
@@ -55,7 +55,10 @@ def test_a_plain_pod_has_nothing_against_it() -> None:
             "not limited here",
         ),
         ({"resources": {"limits": {"nvidia.com/gpu": 1}}}, "resources.limits[nvidia.com/gpu]", "none of it"),
-        ({"livenessProbe": {"exec": {"command": ["true"]}}}, "livenessProbe", "leave it out"),
+        ({"livenessProbe": {"grpc": {"port": 1}}}, "livenessProbe.grpc", "no gRPC client; probe with exec"),
+        ({"readinessProbe": {"httpGet": {"port": "web"}}}, "readinessProbe.httpGet.port", "names no port 'web'"),
+        ({"lifecycle": {"preStop": {"tcpSocket": {"port": 1}}}}, "lifecycle.preStop.tcpSocket", "use exec"),
+        ({"lifecycle": {"stopSignal": "SIGINT"}}, "lifecycle.stopSignal", "off by default in Kubernetes 1.36"),
         ({"tty": True}, "tty", "leave it out"),
         ({"volumeDevices": [{"name": "v", "devicePath": "/d"}]}, "volumeDevices", "devices of the machine"),
         (
@@ -70,6 +73,19 @@ def test_what_cannot_be_done_is_named_with_the_way_out(container: dict[str, Any]
     (fault,) = check_pod_spec(spec(container), "spec.template.spec", ROOT)
     assert fault.field == f"spec.template.spec.containers[0].{field}"
     assert text in fault.message
+
+
+def test_probes_hooks_and_restart_rules_are_taken() -> None:
+    given = {
+        "ports": [{"name": "web", "containerPort": 80}],
+        "startupProbe": {"tcpSocket": {"port": "web"}},
+        "livenessProbe": {"exec": {"command": ["true"]}, "terminationGracePeriodSeconds": 1},
+        "readinessProbe": {"httpGet": {"port": "web", "httpHeaders": [{"name": "A", "value": "b"}]}},
+        "lifecycle": {"postStart": {"sleep": {"seconds": 1}}, "preStop": {"httpGet": {"port": 80}}},
+        "restartPolicy": "Never",
+        "restartPolicyRules": [{"action": "Restart", "exitCodes": {"operator": "In", "values": [1]}}],
+    }
+    assert check_pod_spec(spec(given), abilities=ROOT) == []
 
 
 def test_init_containers_are_looked_at_too() -> None:
@@ -115,7 +131,7 @@ def test_a_malformed_spec_is_an_input_error_that_names_the_place() -> None:
         check_pod_spec({"containers": [{"name": "main", "command": "true"}]})
 
 
-def test_what_has_no_effect_is_listed() -> None:
+def test_what_has_no_effect_is_said_once() -> None:
     given = spec(
         {"ports": [{"containerPort": 80}], "securityContext": {"capabilities": {"drop": ["ALL"]}}},
         nodeSelector={"a": "b"},
@@ -123,15 +139,18 @@ def test_what_has_no_effect_is_listed() -> None:
         securityContext={},
         hostPID=False,
     )
-    assert unused_fields(given, "spec.template.spec", controllers=["cpu"]) == [
-        "spec.template.spec.nodeSelector",
-        "spec.template.spec.containers[0].image",
-        "spec.template.spec.containers[0].ports",
-        "spec.template.spec.containers[0].securityContext.capabilities",
+    assert remarks([given, given], controllers=["cpu"]) == [
+        "pods run as processes of this machine; images are not used, nor nodeSelector, nor securityContext.capabilities"
     ]
 
 
-def test_a_cpu_limit_has_no_effect_without_a_control_group() -> None:
-    limited = {"containers": [{"name": "main", "command": ["true"], "resources": {"limits": {"cpu": "1"}}}]}
-    assert unused_fields(limited, controllers=["memory"]) == ["spec.containers[0].resources.limits.cpu"]
-    assert unused_fields(limited, controllers=["memory", "cpu"]) == []
+@pytest.mark.parametrize(
+    ("controllers", "unmet"),
+    [(["memory", "cpu"], []), (["memory"], ["cpu"]), (["cpu"], ["memory"]), ([], ["memory", "cpu"])],
+)
+def test_limits_without_a_control_group_are_said(controllers: list[str], unmet: list[str]) -> None:
+    limited = spec({"resources": {"limits": {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "1Gi"}}})
+    _, *said = remarks([limited], controllers)
+    assert [text.split(" can be made")[0] for text in said] == [f"no control group for {name}" for name in unmet]
+    assert remarks([spec()], controllers) == ["pods run as processes of this machine; images are not used"]
+    assert list(unmet_limits(controllers)) == unmet

@@ -3,53 +3,22 @@
 from copy import deepcopy
 
 import pytest
+from tests.unit.process_specs import container_spec, shim_spec
 
 from podledger.api import PodStatus
 from podledger_adapters.nodes.process.shim.backoff import CrashLoopBackOff
 from podledger_adapters.nodes.process.shim.ending import close, new_state, none_ran, terminate
-from podledger_adapters.nodes.process.shim.record import ContainerSpec, ContainerState, PodState, ShimSpec
+from podledger_adapters.nodes.process.shim.pod_spec import ShimSpec
+from podledger_adapters.nodes.process.shim.pod_state import ContainerState, PodState
+from podledger_adapters.nodes.process.shim.restart import RESTARTED_REASON
 from podledger_adapters.nodes.process.status import pod_status
 
 BEGUN_S = 1000.7
 
 
-def container_spec(name: str, *, sidecar: bool = False) -> ContainerSpec:
-    return {
-        "name": name,
-        "image": f"{name}:1",
-        "argv": ["true"],
-        "env": {},
-        "cwd": "/",
-        "restart_policy": "Always" if sidecar else "Never",
-        "sidecar": sidecar,
-        "mounts": [],
-        "memory": None,
-        "cpu": None,
-        "user": None,
-        "group": None,
-        "no_new_privileges": False,
-        "message_from_log": False,
-    }
-
-
-def shim_spec(init: list[ContainerSpec] | None = None, main: list[ContainerSpec] | None = None) -> ShimSpec:
-    return {
-        "format": 1,
-        "uid": "u",
-        "namespace": "ns",
-        "name": "p",
-        "qos_class": "BestEffort",
-        "grace_s": 30.0,
-        "deadline_s": None,
-        "survive": True,
-        "volumes": [],
-        "init_containers": init or [],
-        "containers": [container_spec("main")] if main is None else main,
-    }
-
-
 def run(state: ContainerState, at: float = 1001.0) -> None:
     state["state"], state["started_at"], state["container_id"] = "running", at, "c0ffee"
+    state["started"] = state["ready"] = True
 
 
 def end(state: ContainerState, code: int, at: float = 1002.0) -> None:
@@ -101,6 +70,56 @@ def test_running_but_not_ready_once_one_container_ended() -> None:
     status = seen(spec, state)
     assert status.phase == "Running"
     assert conditions(status)["Ready"] == ("False", "ContainersNotReady")
+
+
+def test_the_back_off_is_told_as_go_writes_it() -> None:
+    backoff = CrashLoopBackOff()
+    told: list[str] = []
+    for at in range(6):
+        backoff.restarted(float(at), float(at))
+        told.append(backoff.delay_text())
+    assert told == ["10s", "20s", "40s", "1m20s", "2m40s", "5m0s"]
+
+
+def test_a_running_container_is_ready_and_started_as_its_probes_say() -> None:
+    side = container_spec("side", sidecar=True)
+    spec = shim_spec(init=[side], main=[container_spec("main")])
+    state = new_state(spec, 1, BEGUN_S)
+    (sidecar,), (main,) = state["init_containers"], state["containers"]
+    run(sidecar)
+    sidecar["started"] = sidecar["ready"] = False
+    assert (seen(spec, state).phase, conditions(seen(spec, state))["Initialized"][0]) == ("Pending", "False")
+    sidecar["started"] = True
+    run(main)
+    status = seen(spec, state)
+    assert (status.phase, conditions(status)["Initialized"][0]) == ("Running", "True")
+    ready = status.condition("Ready")
+    assert ready is not None
+    assert (ready.status, ready.message) == ("False", "containers with unready status: [side]")
+    sidecar["ready"], sidecar["ready_at"] = True, 1010.0
+    ready = seen(spec, state).condition("Ready")
+    assert ready is not None
+    assert ready.last_transition_time is not None
+    assert (ready.status, ready.last_transition_time.timestamp()) == ("True", 1010.0)
+    # It crashed meanwhile: the pod was initialized and stays so.
+    end(sidecar, 1)
+    sidecar["state"], sidecar["last"], sidecar["terminated"] = "waiting", sidecar["terminated"], None
+    assert conditions(seen(spec, state))["Initialized"][0] == "True"
+
+
+def test_a_restart_of_all_containers_is_a_condition_and_no_way_back_to_pending() -> None:
+    spec = shim_spec(init=[container_spec("init")])
+    state = new_state(spec, 1, BEGUN_S)
+    for each in (*state["init_containers"], *state["containers"]):
+        end(each, 0)
+        terminate(each, 137, RESTARTED_REASON, "", 0.0, 1003.0)
+        each["state"], each["last"], each["terminated"] = "waiting", each["terminated"], None
+    state["restarting_all"] = True
+    status = seen(spec, state)
+    assert (status.phase, conditions(status)["AllContainersRestarting"][0]) == ("Running", "True")
+    assert conditions(status)["Initialized"][0] == "False"
+    state["restarting_all"] = False
+    assert conditions(seen(spec, state))["AllContainersRestarting"][0] == "False"
 
 
 def test_crash_loop_back_off_is_running_with_what_happened_last() -> None:

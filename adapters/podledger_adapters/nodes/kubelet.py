@@ -13,11 +13,13 @@ import anyio
 from anyio.abc import TaskStatus
 
 from podledger.api.pod import Pod, PodStatus
-from podledger.ports import Node, PodReport, StopPod
+from podledger.ports import Node, PodNotice, PodReport, StopPod
+from podledger_adapters.event_correlation import RecordPodEvent
 from podledger_adapters.nodes.pod_status import merged_status, scheduled, unscheduled
 from podledger_adapters.store import ApiError, Batch, ObjectStore, StoreChange
 from podledger_adapters.store.api_error import Expired
 from podledger_adapters.store.deletion import DeleteOptions
+from podledger_adapters.store.event_recorder import EventRecorder
 
 __all__ = ["Kubelet"]
 
@@ -41,9 +43,8 @@ class _Work:
 class Kubelet:
     """Runs the store's pods on a node."""
 
-    def __init__(self, store: ObjectStore, node: Node) -> None:
-        self._store = store
-        self._node = node
+    def __init__(self, store: ObjectStore, node: Node, recorder: EventRecorder) -> None:
+        self._store, self._node, self._recorder = store, node, recorder
         # Dicts for their order; all by uid.
         self._waiting: dict[str, Pod] = {}
         # Of the waiting ones, those that were not told why yet.
@@ -203,9 +204,23 @@ class Kubelet:
                         strangers.append(report.uid)
                     else:
                         self._write(batch, known, report.status, merged)
+                        for notice in report.notices:
+                            self._recorder.record(batch, self._event(known, notice))
             if strangers:
                 # Found on the node, but their objects are gone: deleted while nobody looked.
                 await self._node.forget(strangers)
+
+    def _event(self, pod: Pod, notice: PodNotice) -> RecordPodEvent:
+        return RecordPodEvent(
+            pod=pod.metadata.uid,
+            namespace=pod.metadata.namespace,
+            name=pod.metadata.name,
+            container=notice.container,
+            node=self._node.name,
+            type=notice.type,
+            reason=notice.reason,
+            message=notice.message,
+        )
 
     def _write(self, batch: Batch, known: Pod, reported: PodStatus, merged: dict[tuple[int, int], PodStatus]) -> None:
         key = (known.metadata.namespace, known.metadata.name)

@@ -1,12 +1,15 @@
 """Recording Kubernetes Events in the store: what `event_correlation.py` decides is written, and old ones removed."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from msgspec.structs import replace
 
 from podledger.api.cronjob import CronJob
 from podledger.api.job import Job
 from podledger.api.kubernetes_event import KubernetesEvent
+from podledger.api.pod import Pod
 from podledger.ports import Clock
 from podledger_adapters.event_correlation import About, EventCommand, EventCorrelator, Told
 from podledger_adapters.store.batch import Batch
@@ -24,8 +27,11 @@ ROOM_SHARE = 100
 """Where the store is full this part of all Events goes at once: finding the oldest costs as much for one as for all."""
 
 
+KINDS: Final[Mapping[str, type[Job | CronJob | Pod]]] = {"Job": Job, "CronJob": CronJob, "Pod": Pod}
+
+
 class EventRecorder:
-    """Turns `RecordEvent` and `RecordCronEvent` commands into Event objects of the store."""
+    """Turns commands to record an Event into Event objects of the store."""
 
     def __init__(self, store: ObjectStore, clock: Clock) -> None:
         self._store, self._clock = store, clock
@@ -41,7 +47,8 @@ class EventRecorder:
             self._write(batch, told)
 
     def _write(self, batch: Batch, told: Told) -> None:
-        key = (told.command.key.namespace, told.name)
+        about = About.of(told.command)
+        key = (about.namespace, told.name)
         if self._store.find(KubernetesEvent, key) is not None:
             batch.modify(
                 KubernetesEvent,
@@ -50,9 +57,8 @@ class EventRecorder:
             )
             return
         self._make_room(batch, told.last)
-        kind, uid, _ = About.of(told.command)
-        stored = self._store.find(Job if kind == "Job" else CronJob, told.command.key)
-        known = stored is not None and stored.metadata.uid == uid
+        stored = self._store.find(KINDS[about.kind], (about.namespace, about.name))
+        known = stored is not None and stored.metadata.uid == about.uid
         batch.create_valid(told.event(stored.metadata.resource_version if stored is not None and known else ""))
 
     def _make_room(self, batch: Batch, now: datetime) -> None:

@@ -4,7 +4,7 @@ It takes a pod spec that Kubernetes would accept and says where this node would 
 command, a volume of a kind that there is none of here, and so on. Each fault names the field and the way out.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from podledger.api.field_error import FieldError
@@ -13,7 +13,7 @@ from podledger_adapters.nodes.process.host import this_machine
 from podledger_adapters.nodes.process.model import ProcessPodSpec, read_pod_spec
 from podledger_adapters.nodes.process.shim import cgroup
 
-__all__ = ["Abilities", "check_pod_spec", "unused_fields"]
+__all__ = ["Abilities", "check_pod_spec", "remarks", "unmet_limits"]
 
 _VOLUME_KINDS = ("hostPath", "emptyDir")
 
@@ -36,7 +36,7 @@ _UNUSED_OF_POD = (
     "subdomain",
     "topologySpreadConstraints",
 )
-_UNUSED_OF_CONTAINER = ("image", "ports", "resizePolicy")
+_UNUSED_OF_CONTAINER = ("resizePolicy",)
 _UNUSED_OF_SECURITY = (
     "appArmorProfile",
     "capabilities",
@@ -49,6 +49,10 @@ _UNUSED_OF_SECURITY = (
     "supplementalGroups",
     "sysctls",
 )
+_WITHOUT_GROUP = {
+    "memory": "resources.limits.memory refuses each process more memory, where Kubernetes would kill the container",
+    "cpu": "resources.limits.cpu has no effect",
+}
 _WITHOUT_MEANING = (None, False, "", "ClusterFirst")
 """Values that ask for nothing; the last is the default of dnsPolicy."""
 
@@ -82,26 +86,51 @@ def _faults(base: Mapping[str, Any], spec: ProcessPodSpec, path: str, abilities:
         yield forbidden(f"{path}.os.name", f"{system} programs do not run here")
 
 
-def unused_fields(base: Mapping[str, Any], path: str = "spec", controllers: Collection[str] | None = None) -> list[str]:
-    """The fields that are given and have no effect on processes, to be said once: images, isolation, scheduling.
+def remarks(pod_specs: Iterable[Mapping[str, Any]], controllers: Collection[str] | None = None) -> list[str]:
+    """What to say once before pods of these specs run: what has no effect, and what is not done as Kubernetes does it.
 
     `controllers`: for what control groups can be made; None asks this machine.
     """
-    limits_cpu = "cpu" in (cgroup.controllers() if controllers is None else controllers)
-    found = [f"{path}.{name}" for name in _UNUSED_OF_POD if base.get(name) not in _WITHOUT_MEANING]
-    found += _unused_security(base, path)
+    names: dict[str, None] = {}
+    limited: set[str] = set()
+    for base in pod_specs:
+        names.update(dict.fromkeys(_unused_fields(base)))
+        limited |= _limited(base)
+    unmet = unmet_limits(controllers)
+    first = "pods run as processes of this machine; images are not used"
+    return ["".join((first, *(f", nor {name}" for name in names))), *(unmet[each] for each in unmet if each in limited)]
+
+
+def unmet_limits(controllers: Collection[str] | None = None) -> dict[str, str]:
+    """What becomes of limits for which no control group can be made here, by resource: nothing where they hold."""
+    if controllers is None:
+        controllers = cgroup.controllers()
+    missing = {name: text for name, text in _WITHOUT_GROUP.items() if name not in controllers}
+    return {name: f"no control group for {name} can be made here: {text}" for name, text in missing.items()}
+
+
+def _limited(base: Mapping[str, Any]) -> set[str]:
+    """The resources that containers are limited in."""
+    found: set[str] = set()
     for kind in ("initContainers", "containers"):
         containers: list[dict[str, Any]] = base.get(kind) or []
-        for index, container in enumerate(containers):
-            where = f"{path}.{kind}[{index}]"
-            found += [f"{where}.{name}" for name in _UNUSED_OF_CONTAINER if container.get(name)]
-            found += _unused_security(container, where)
+        for container in containers:
             resources: dict[str, dict[str, Any] | None] = container.get("resources") or {}
-            if "cpu" in (resources.get("limits") or {}) and not limits_cpu:
-                found.append(f"{where}.resources.limits.cpu")
+            found |= set(resources.get("limits") or ())
     return found
 
 
-def _unused_security(owner: Mapping[str, Any], path: str) -> list[str]:
+def _unused_fields(base: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that are given and have no effect on processes: isolation, scheduling. Of containers without path."""
+    yield from (name for name in _UNUSED_OF_POD if base.get(name) not in _WITHOUT_MEANING)
+    yield from _unused_security(base)
+    for kind in ("initContainers", "containers"):
+        containers: list[dict[str, Any]] = base.get(kind) or []
+        for container in containers:
+            yield from (name for name in _UNUSED_OF_CONTAINER if container.get(name))
+            yield from _unused_security(container)
+
+
+def _unused_security(owner: Mapping[str, Any]) -> Iterator[str]:
     context: dict[str, Any] = owner.get("securityContext") or {}
-    return [f"{path}.securityContext.{name}" for name in _UNUSED_OF_SECURITY if context.get(name)]
+    yield from (f"securityContext.{name}" for name in _UNUSED_OF_SECURITY if context.get(name))

@@ -6,9 +6,11 @@ from msgspec import Struct
 
 from podledger.api.field_error import FieldError
 from podledger_adapters.nodes.process.environment import FIELDS, RESOURCES, subscript
+from podledger_adapters.nodes.process.handler import port_number
 from podledger_adapters.nodes.process.model import (
     Container,
     EnvVar,
+    Lifecycle,
     OptionalRef,
     ProcessPodSpec,
     Resources,
@@ -60,18 +62,44 @@ def container_faults(
             yield forbidden(f"{path}.volumeMounts[{index}].mountPropagation", "processes have None only")
     if container.volume_devices:
         yield forbidden(f"{path}.volumeDevices", "processes see the devices of the machine; name them in the command")
-    for field, given in (
-        ("livenessProbe", container.liveness_probe),
-        ("readinessProbe", container.readiness_probe),
-        ("startupProbe", container.startup_probe),
-        ("lifecycle", container.lifecycle),
-        ("restartPolicyRules", container.restart_policy_rules),
-        ("stdin", container.stdin),
-        ("tty", container.tty),
-    ):
+    yield from _handler_faults(container, path)
+    for field, given in (("stdin", container.stdin), ("tty", container.tty)):
         if given:
             yield forbidden(f"{path}.{field}", "not done for processes; leave it out")
     yield from _user_faults(spec, container, path, abilities)
+
+
+def _handler_faults(container: Container, path: str) -> Iterator[FieldError]:
+    """Of probes and hooks."""
+    lifecycle = container.lifecycle or Lifecycle()
+    for field, handler in (
+        ("livenessProbe", container.liveness_probe),
+        ("readinessProbe", container.readiness_probe),
+        ("startupProbe", container.startup_probe),
+        ("lifecycle.postStart", lifecycle.post_start),
+        ("lifecycle.preStop", lifecycle.pre_stop),
+    ):
+        if handler is None:
+            continue
+        here = f"{path}.{field}"
+        if handler.grpc is not None:
+            yield forbidden(
+                f"{here}.grpc",
+                "podledger brings no gRPC client; probe with exec and a client of your own, or tcpSocket",
+            )
+        if handler.tcp_socket is not None and "lifecycle" in field:
+            yield forbidden(f"{here}.tcpSocket", "Kubernetes has no such hook, though it knows the field; use exec")
+        for kind, target in (("httpGet", handler.http_get), ("tcpSocket", handler.tcp_socket)):
+            if target is not None and port_number(container, target.port) is None:
+                yield forbidden(
+                    f"{here}.{kind}.port",
+                    f"the container names no port {target.port!r}; add it to ports, or give the number",
+                )
+    if lifecycle.stop_signal:
+        yield forbidden(
+            f"{path}.lifecycle.stopSignal",
+            "off by default in Kubernetes 1.36 (ContainerStopSignals); leave it out, containers get TERM",
+        )
 
 
 def _env_faults(container: Container, path: str) -> Iterator[FieldError]:

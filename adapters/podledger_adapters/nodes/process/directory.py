@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from podledger.errors import ClusterError
-from podledger_adapters.nodes.process.shim.record import PodRecord, ShimSpec, poke, write_json
+from podledger_adapters.nodes.process.shim.pod_spec import ShimSpec
+from podledger_adapters.nodes.process.shim.record import PodRecord, poke, write_json
 
 __all__ = ["find_records", "kept_name", "open_root", "remove_records", "request_stops", "write_specs"]
 

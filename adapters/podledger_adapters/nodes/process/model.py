@@ -18,13 +18,19 @@ __all__ = [
     "EnvSource",
     "EnvVar",
     "FieldRef",
+    "Handler",
     "HostPath",
+    "HttpGetAction",
+    "Lifecycle",
     "OptionalRef",
     "PodOS",
+    "Probe",
     "ProcessPodSpec",
     "ResourceRef",
     "Resources",
+    "RestartRule",
     "SecurityContext",
+    "TcpSocketAction",
     "Volume",
     "VolumeMount",
     "read_pod_spec",
@@ -108,6 +114,92 @@ class SecurityContext(ApiStruct, frozen=True):
     read_only_root_filesystem: bool | None = None
 
 
+class ContainerPort(ApiStruct, frozen=True):
+    """One of ports: only what a probe may name it by."""
+
+    name: str = ""
+    container_port: int = 0
+
+
+class ExecAction(ApiStruct, frozen=True):
+    """A command in the container."""
+
+    command: tuple[str, ...] | None = None
+
+
+class HttpHeader(ApiStruct, frozen=True):
+    """HTTPHeader."""
+
+    name: str = ""
+    value: str = ""
+
+
+class HttpGetAction(ApiStruct, frozen=True):
+    """HTTPGetAction."""
+
+    path: str = ""
+    port: int | str = 0
+    host: str = ""
+    scheme: str = "HTTP"
+    http_headers: tuple[HttpHeader, ...] | None = None
+
+
+class TcpSocketAction(ApiStruct, frozen=True):
+    """TCPSocketAction."""
+
+    port: int | str = 0
+    host: str = ""
+
+
+class SleepAction(ApiStruct, frozen=True):
+    """SleepAction."""
+
+    seconds: int = 0
+
+
+class Handler(ApiStruct, frozen=True):
+    """ProbeHandler and LifecycleHandler; one is set. grpc is of probes only, sleep of hooks."""
+
+    exec: ExecAction | None = None
+    http_get: HttpGetAction | None = None
+    tcp_socket: TcpSocketAction | None = None
+    grpc: Mapping[str, Any] | None = None
+    sleep: SleepAction | None = None
+
+
+class Probe(Handler, frozen=True):
+    """Probe, with the API server's defaults."""
+
+    initial_delay_seconds: int = 0
+    timeout_seconds: int = 1
+    period_seconds: int = 10
+    success_threshold: int = 1
+    failure_threshold: int = 3
+    termination_grace_period_seconds: int | None = None
+
+
+class Lifecycle(ApiStruct, frozen=True):
+    """Lifecycle."""
+
+    post_start: Handler | None = None
+    pre_stop: Handler | None = None
+    stop_signal: str | None = None
+
+
+class ExitCodes(ApiStruct, frozen=True):
+    """ContainerRestartRuleOnExitCodes."""
+
+    operator: str = ""
+    values: tuple[int, ...] | None = None
+
+
+class RestartRule(ApiStruct, frozen=True):
+    """ContainerRestartRule."""
+
+    action: str = ""
+    exit_codes: ExitCodes = ExitCodes()
+
+
 class Container(ApiStruct, frozen=True):
     """A container or init container."""
 
@@ -123,11 +215,12 @@ class Container(ApiStruct, frozen=True):
     volume_devices: tuple[Any, ...] | None = None
     security_context: SecurityContext | None = None
     restart_policy: str | None = None
-    restart_policy_rules: tuple[Any, ...] | None = None
-    liveness_probe: Mapping[str, Any] | None = None
-    readiness_probe: Mapping[str, Any] | None = None
-    startup_probe: Mapping[str, Any] | None = None
-    lifecycle: Mapping[str, Any] | None = None
+    restart_policy_rules: tuple[RestartRule, ...] | None = None
+    ports: tuple[ContainerPort, ...] | None = None
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    lifecycle: Lifecycle | None = None
     termination_message_policy: str | None = None
     stdin: bool | None = None
     tty: bool | None = None

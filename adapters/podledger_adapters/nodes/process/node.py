@@ -20,7 +20,8 @@ from podledger_adapters.nodes.process.host import base_environment, host_facts, 
 from podledger_adapters.nodes.process.log_reader import LogSignals, read_timed_log
 from podledger_adapters.nodes.process.run import NodeRun
 from podledger_adapters.nodes.process.shim.ending import new_container_state
-from podledger_adapters.nodes.process.shim.record import ContainerState, PodRecord
+from podledger_adapters.nodes.process.shim.pod_state import ContainerState
+from podledger_adapters.nodes.process.shim.record import PodRecord
 from podledger_adapters.nodes.process.spec import NodeSettings
 
 __all__ = ["DEFAULT_MAX_PODS", "ProcessNode"]

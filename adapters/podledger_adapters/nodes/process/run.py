@@ -18,7 +18,7 @@ from anyio import to_thread
 
 from podledger.api import Pod, PodStatus
 from podledger.errors import ClusterError, InputError
-from podledger.ports import PodReport, StopPod
+from podledger.ports import PodNotice, PodReport, StopPod
 from podledger_adapters.nodes.process.check import check_pod_spec
 from podledger_adapters.nodes.process.directory import (
     find_records,
@@ -29,7 +29,9 @@ from podledger_adapters.nodes.process.directory import (
 )
 from podledger_adapters.nodes.process.host import this_machine
 from podledger_adapters.nodes.process.shim.ending import none_ran
-from podledger_adapters.nodes.process.shim.record import PodRecord, ShimSpec
+from podledger_adapters.nodes.process.shim.pod_spec import ShimSpec
+from podledger_adapters.nodes.process.shim.pod_state import Notice
+from podledger_adapters.nodes.process.shim.record import PodRecord
 from podledger_adapters.nodes.process.spawning import Spawner
 from podledger_adapters.nodes.process.spec import NodeSettings, shim_spec
 from podledger_adapters.nodes.process.status import pod_status
@@ -217,11 +219,11 @@ class NodeRun:
         status = pod_status(known.spec, sighting.state, self._settings.facts.ip)
         if sighting.state["done"]:
             self._end(known)
-        elif status == known.reported:
+        elif status == known.reported and not sighting.notices:
             return None
         else:
             known.reported = status
-        return PodReport(sighting.uid, status)
+        return PodReport(sighting.uid, status, tuple(map(_notice, sighting.notices)))
 
     def _end(self, known: _Known) -> None:
         known.done = True
@@ -316,3 +318,7 @@ class NodeRun:
         gone = [uid for uid in uids if self._pods.pop(uid, None) is not None or uid in self._ended]
         self._ended.difference_update(gone)
         await to_thread.run_sync(remove_records, [PodRecord(str(self._root), uid) for uid in gone])
+
+
+def _notice(notice: Notice) -> PodNotice:
+    return PodNotice(notice["container"], notice["type"], notice["reason"], notice["message"])

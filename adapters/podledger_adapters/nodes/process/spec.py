@@ -11,6 +11,7 @@ from msgspec import Struct
 from podledger.api import Pod
 from podledger.api.quantity import Quantity
 from podledger_adapters.nodes.process.environment import NodeFacts, container_env, expand
+from podledger_adapters.nodes.process.handler import hook_actions, probe_spec, restart_rules
 from podledger_adapters.nodes.process.model import (
     Container,
     EmptyDir,
@@ -21,8 +22,8 @@ from podledger_adapters.nodes.process.model import (
     VolumeMount,
     read_pod_spec,
 )
-from podledger_adapters.nodes.process.shim.record import EMPTY_DIR, FORMAT, ContainerSpec, Mount, ShimSpec
-from podledger_adapters.nodes.process.shim.record import Volume as ShimVolume
+from podledger_adapters.nodes.process.shim.pod_spec import EMPTY_DIR, FORMAT, ContainerSpec, Mount, ShimSpec
+from podledger_adapters.nodes.process.shim.pod_spec import Volume as ShimVolume
 
 __all__ = ["DEFAULT_GRACE_S", "NodeSettings", "shim_spec"]
 
@@ -64,6 +65,7 @@ def _container(
     env = container_env(pod, spec, container, settings.facts)
     limits = (container.resources or Resources()).limits or {}
     of_pod, own = spec.security_context or SecurityContext(), container.security_context or SecurityContext()
+    post_start, pre_stop = hook_actions(container)
     words = [*(container.command or ()), *(container.args or ())]
     return {
         "name": container.name,
@@ -73,6 +75,12 @@ def _container(
         "env": {**settings.environment, "HOSTNAME": pod.spec.hostname or pod.metadata.name, **env},
         "cwd": container.working_dir or settings.working_dir,
         "restart_policy": container.restart_policy or pod.spec.restart_policy,
+        "restart_rules": restart_rules(container.restart_policy_rules),
+        "startup": probe_spec(container, container.startup_probe),
+        "liveness": probe_spec(container, container.liveness_probe),
+        "readiness": probe_spec(container, container.readiness_probe),
+        "post_start": post_start,
+        "pre_stop": pre_stop,
         "sidecar": init and container.restart_policy == "Always",
         "mounts": [_mount(each, env) for each in container.volume_mounts or ()],
         "memory": int(_value(limits["memory"])) if "memory" in limits else None,

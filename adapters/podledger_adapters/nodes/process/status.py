@@ -15,9 +15,11 @@ from podledger.api import (
     PodCondition,
     PodStatus,
 )
-from podledger_adapters.nodes.process.shim.record import Attempt, PodState, ShimSpec
-from podledger_adapters.nodes.process.shim.record import ContainerSpec as ShimContainer
-from podledger_adapters.nodes.process.shim.record import ContainerState as ShimContainerState
+from podledger_adapters.nodes.process.shim.pod_spec import ContainerSpec as ShimContainer
+from podledger_adapters.nodes.process.shim.pod_spec import ShimSpec
+from podledger_adapters.nodes.process.shim.pod_state import Attempt, PodState
+from podledger_adapters.nodes.process.shim.pod_state import ContainerState as ShimContainerState
+from podledger_adapters.nodes.process.shim.restart import RESTARTED_REASON
 
 __all__ = ["pod_status"]
 
@@ -29,7 +31,7 @@ def pod_status(spec: ShimSpec, state: PodState, host_ip: str) -> PodStatus:
     init = list(zip(spec["init_containers"], state["init_containers"], strict=True))
     main = list(zip(spec["containers"], state["containers"], strict=True))
     phase = _phase(spec, state, init, main)
-    initialized = _initialized(init)
+    initialized = _initialized(init, main)
     return PodStatus(
         observed_generation=1,
         phase=phase,
@@ -49,23 +51,36 @@ def pod_status(spec: ShimSpec, state: PodState, host_ip: str) -> PodStatus:
     )
 
 
-def _initialized(init: list[_Pair]) -> bool:
-    """Whether all init containers are through; a sidecar is once it started."""
-    return all(
-        state["state"] in ("running", "terminated")
-        if spec["sidecar"]
-        else state["terminated"] is not None and state["terminated"]["exit_code"] == 0
-        for spec, state in init
+def _initialized(init: list[_Pair], main: list[_Pair]) -> bool:
+    """Whether all init containers are through, as they were if any other has begun since."""
+    return any(_has_begun(state) for _, state in main) or all(map(_is_through, init))
+
+
+def _has_begun(state: ShimContainerState) -> bool:
+    """Whether it ran, since all containers were restarted if they were."""
+    return state["state"] in ("running", "terminated") or (
+        state["last"] is not None and state["last"]["reason"] != RESTARTED_REASON
     )
+
+
+def _is_through(pair: _Pair) -> bool:
+    """Whether an init container lets the next one begin: a sidecar once it has started."""
+    spec, state = pair
+    if spec["sidecar"]:
+        return state["started"] or state["state"] == "terminated"
+    return state["terminated"] is not None and state["terminated"]["exit_code"] == 0
 
 
 def _phase(spec: ShimSpec, state: PodState, init: list[_Pair], main: list[_Pair]) -> str:
     if state["done"]:
-        if state["reason"] or not _initialized(init):
+        if state["reason"] or not _initialized(init, main):
             return "Failed"
         ends = [container["terminated"] for _, container in main]
         return "Succeeded" if all(end is not None and end["exit_code"] == 0 for end in ends) else "Failed"
-    if not _initialized(init):
+    if state["restarting_all"] is not None:
+        # It ran before, and a phase does not go back.
+        return "Running"
+    if not _initialized(init, main):
         return "Pending"
     if any(container["state"] in ("waiting", "created") and container["last"] is None for _, container in main):
         return "Pending"
@@ -74,8 +89,8 @@ def _phase(spec: ShimSpec, state: PodState, init: list[_Pair], main: list[_Pair]
 
 def _conditions(state: PodState, phase: str, init: list[_Pair], main: list[_Pair]) -> tuple[PodCondition, ...]:
     begun, changed = state["started_at"], _last_change(state)
-    incomplete = [each["name"] for spec, each in init if not _initialized([(spec, each)])]
-    if incomplete:
+    incomplete = [pair[1]["name"] for pair in init if not _is_through(pair)]
+    if incomplete and not _initialized(init, main):
         message = f"containers with incomplete status: [{' '.join(incomplete)}]"
         initialized = _condition("Initialized", "False", begun, "ContainersNotInitialized", message)
     else:
@@ -84,12 +99,14 @@ def _conditions(state: PodState, phase: str, init: list[_Pair], main: list[_Pair
     ready_reason, message = _unready(phase, init, main)
     ready = "False" if ready_reason else "True"
     sandbox = ("False", changed) if state["done"] else ("True", begun)
+    restarting = state["restarting_all"]
     return (
         _condition("PodReadyToStartContainers", *sandbox),
         initialized,
         _condition("Ready", ready, changed, ready_reason, message),
         _condition("ContainersReady", ready, changed, ready_reason, message),
         _condition("PodScheduled", "True", begun),
+        *(() if restarting is None else (_condition("AllContainersRestarting", str(restarting), changed),)),
     )
 
 
@@ -99,8 +116,8 @@ def _unready(phase: str, init: list[_Pair], main: list[_Pair]) -> tuple[str, str
         return "PodCompleted", ""
     if phase == "Failed":
         return "PodFailed", ""
-    unready = [each["name"] for spec, each in init if spec["sidecar"] and each["state"] != "running"]
-    unready += [each["name"] for _, each in main if each["state"] != "running"]
+    unready = [each["name"] for spec, each in init if spec["sidecar"] and not each["ready"]]
+    unready += [each["name"] for _, each in main if not each["ready"]]
     if unready:
         return "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]"
     return "", ""
@@ -124,7 +141,7 @@ def _last_change(state: PodState) -> float:
     """When readiness last changed: the latest start or end of any container."""
     times = [state["started_at"], state["finished_at"]]
     for container in (*state["init_containers"], *state["containers"]):
-        times.append(container["started_at"])
+        times += [container["started_at"], container["ready_at"]]
         for end in (container["terminated"], container["last"]):
             if end is not None:
                 times.append(end["finished_at"])
@@ -147,11 +164,11 @@ def _container_status(pair: _Pair, waiting_reason: str, *, init: bool = False) -
         state=shown,
         last_state=ContainerState() if last is None else ContainerState(terminated=_ended(last)),
         # An init container is ready once it is through.
-        ready=running or (init and end is not None and end["exit_code"] == 0),
+        ready=state["ready"] or (init and end is not None and end["exit_code"] == 0),
         restart_count=state["restarts"],
         image=spec["image"],
         container_id=_container_id(state["container_id"]),
-        started=running,
+        started=state["started"],
     )
 
 

@@ -5,14 +5,17 @@ are only used to be told of an end, and opened before the lock is tried, so that
 noticed.
 """
 
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from podledger_adapters.nodes.process.shim.ending import close, lost_state, none_ran
-from podledger_adapters.nodes.process.shim.record import PodRecord, PodState, ShimSpec, write_json
+from podledger_adapters.nodes.process.shim.pod_spec import ShimSpec
+from podledger_adapters.nodes.process.shim.pod_state import Notice, PodState
+from podledger_adapters.nodes.process.shim.record import PodRecord, read_json, write_json
 
 __all__ = ["LINGER_S", "POLL_S", "Sighting", "look_at", "record_refusal"]
 
@@ -26,7 +29,8 @@ class Sighting(NamedTuple):
     """A pod as it was found. `alive`: its shim or one of its containers lives.
 
     `state` None: nothing was recorded yet. `pidfd`: becomes readable when the shim ends; -1 if none was opened.
-    `again_s`: after how long to look again, since nothing will tell; None if something will.
+    `again_s`: after how long to look again, since nothing will tell; None if something will. `notices`: what its shim
+    tells people and was not passed on yet.
     """
 
     uid: str
@@ -34,6 +38,7 @@ class Sighting(NamedTuple):
     alive: bool
     pidfd: int = -1
     again_s: float | None = None
+    notices: Sequence[Notice] = ()
 
 
 def look_at(pods: Iterable[tuple[PodRecord, ShimSpec, bool]]) -> list[Sighting]:
@@ -45,20 +50,37 @@ def _look(record: PodRecord, spec: ShimSpec, watched: bool) -> Sighting:
     try:
         state = _read_state(record, spec)
         if state is not None and (state["done"] or watched):
-            return Sighting(record.uid, state, alive=not state["done"])
+            return Sighting(record.uid, state, alive=not state["done"], notices=_take_notices(record, state))
         pidfd, pause_s = (-1, POLL_S) if state is None else _open_pidfd(state["shim"])
         lock = record.lock()
         if lock is None:
-            return Sighting(record.uid, state, alive=True, pidfd=pidfd, again_s=pause_s if pidfd < 0 else None)
+            again_s = pause_s if pidfd < 0 else None
+            return Sighting(record.uid, state, True, pidfd, again_s, _take_notices(record, state))
         if pidfd >= 0:
             os.close(pidfd)
         try:
-            return Sighting(record.uid, _close(record, spec), alive=False)
+            state = _close(record, spec)
+            return Sighting(record.uid, state, alive=False, notices=_take_notices(record, state))
         finally:
             os.close(lock)
     except OSError:
         # Most likely a full disk: nothing is lost by coming again.
         return Sighting(record.uid, None, alive=True, again_s=POLL_S)
+
+
+def _take_notices(record: PodRecord, state: PodState | None) -> Sequence[Notice]:
+    """The notices that were not passed on yet, and now are; a pod has some only where its probes or hooks fail."""
+    if state is None or not state["notices"]:
+        return ()
+    told = 0
+    with contextlib.suppress(ValueError):
+        told = read_json(record.told_path) or 0
+    new = [each for each in state["notices"] if each["number"] > told]
+    if new:
+        # Where the disk is full they are passed on again, which is better than not.
+        with contextlib.suppress(OSError):
+            write_json(record.told_path, new[-1]["number"], durable=False)
+    return new
 
 
 def _close(record: PodRecord, spec: ShimSpec) -> PodState | None:

@@ -29,5 +29,10 @@ class CrashLoopBackOff:
             self.delay_s = min(2 * self.delay_s, MAX_S)
         self._last_restart = now
 
+    def delay_text(self) -> str:
+        """The delay as a kubelet writes it: 10s, 1m20s, 5m0s."""
+        minutes, seconds = divmod(round(self.delay_s), 60)
+        return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+
     def _expired(self, ended: float) -> bool:
         return ended - self._last_restart > 2 * MAX_S

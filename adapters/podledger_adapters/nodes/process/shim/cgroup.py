@@ -11,9 +11,9 @@ import os
 import resource
 from collections.abc import Iterator
 
-from .record import ContainerSpec
+from .pod_spec import ContainerSpec
 
-__all__ = ["Cgroups", "controllers", "limit_by_rlimit", "make_cgroups", "remove_cgroup"]
+__all__ = ["Cgroups", "controllers", "limit_by_rlimit", "make_cgroups"]
 
 PROC_SELF = "/proc/self"
 CPU_PERIOD_US = 100_000
@@ -21,10 +21,14 @@ CPU_PERIOD_US = 100_000
 
 
 class Cgroups:
-    """The groups of one run of a container: `memory` and `cpu` are paths, "" for none; version 2 has one for both."""
+    """The groups of one run of a container: `memory` and `cpu` are paths, "" for none; version 2 has one for both.
+
+    `over`: the run is, and what a probe left in them is being killed.
+    """
 
     def __init__(self, memory: str, cpu: str) -> None:
         self.memory, self.cpu = memory, cpu
+        self.over = False
 
     @property
     def paths(self) -> list[str]:
@@ -46,16 +50,12 @@ class Cgroups:
                     return int(value) > 0
         return False
 
-    def remove(self) -> None:
-        """Remove the groups, whose processes are gone."""
+    def remove(self) -> bool:
+        """Remove the groups; whether they are gone. One that still holds a process stays."""
         for path in self.paths:
-            remove_cgroup(path)
-
-
-def remove_cgroup(path: str) -> None:
-    """Remove one; one that is in use or gone already is left."""
-    with contextlib.suppress(OSError):
-        os.rmdir(path)  # noqa: PTH106
+            with contextlib.suppress(OSError):
+                os.rmdir(path)  # noqa: PTH106
+        return not any(map(os.path.exists, self.paths))
 
 
 def controllers() -> dict[str, str]:
@@ -63,10 +63,18 @@ def controllers() -> dict[str, str]:
     found: dict[str, str] = {}
     for wanted in ("memory", "cpu"):
         for parent in _candidates(wanted):
-            if os.access(parent, os.W_OK | os.X_OK):
+            if _lets_us(parent):
                 found[wanted] = parent
                 break
     return found
+
+
+def _lets_us(parent: str) -> bool:
+    """Whether this user can make groups below, and in version 2 move processes to them out of its own group."""
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return False
+    # Whoever moves a process must be let write at the nearest group above both (cgroups(7), delegation containment).
+    return not _is_v2(parent) or os.access(f"{parent}/cgroup.procs", os.W_OK)
 
 
 def make_cgroups(spec: ContainerSpec, name: str) -> Cgroups:

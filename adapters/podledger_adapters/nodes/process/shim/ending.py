@@ -4,7 +4,8 @@ The rules are those of the kubelet's status manager (TerminatePod): of a pod tha
 each container without a known end counts as failed.
 """
 
-from .record import FORMAT, Attempt, ContainerSpec, ContainerState, PodState, ShimSpec
+from .pod_spec import FORMAT, ContainerSpec, ShimSpec
+from .pod_state import Attempt, ContainerState, PodState
 
 __all__ = ["close", "lost_state", "new_container_state", "new_state", "none_ran", "terminate"]
 
@@ -25,6 +26,9 @@ def new_container_state(name: str) -> ContainerState:
         "started_at": 0.0,
         "terminated": None,
         "last": None,
+        "started": False,
+        "ready": False,
+        "ready_at": 0.0,
     }
 
 
@@ -40,6 +44,8 @@ def new_state(spec: ShimSpec, shim: int, now: float) -> PodState:
         "message": "",
         "init_containers": [new_container_state(each["name"]) for each in spec["init_containers"]],
         "containers": [new_container_state(each["name"]) for each in spec["containers"]],
+        "restarting_all": None,
+        "notices": [],
     }
 
 
@@ -71,6 +77,7 @@ def terminate(state: ContainerState, code: int, reason: str, message: str, start
     }
     state["state"], state["reason"], state["message"] = "terminated", "", ""
     state["terminated"] = end
+    state["started"] = state["ready"] = False
 
 
 def close(spec: ShimSpec, state: PodState, now: float) -> None:

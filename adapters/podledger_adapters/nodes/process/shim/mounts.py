@@ -25,7 +25,7 @@ from .linux import (
     mount,
     unshare,
 )
-from .record import EMPTY_DIR, Mount, Volume
+from .pod_spec import EMPTY_DIR, Mount, Volume
 
 __all__ = ["HOST_PATH_KINDS", "enter_namespace", "mount_volumes", "prepare_volumes"]
 

@@ -6,6 +6,7 @@
     ROOT/UID/stop.json        that the pod shall end, written by the node; a repeat may shorten the grace
     ROOT/UID/control          FIFO: the node tells the shim that stop.json changed
     ROOT/UID/state.json       what became of it, written by the shim alone, each time by an atomic rename
+    ROOT/UID/told.json        the number of the last notice that the node has passed on, written by the node
     ROOT/UID/logs/NAME/       what each container wrote
     ROOT/UID/volumes/NAME/    its emptyDir volumes
     ROOT/UID/root/            where a container's root is put together, if a mountPath does not exist on this machine
@@ -23,126 +24,10 @@ import os
 import stat
 from typing import Any, TypedDict
 
-__all__ = [
-    "EMPTY_DIR",
-    "FORMAT",
-    "Attempt",
-    "ContainerSpec",
-    "ContainerState",
-    "Mount",
-    "PodRecord",
-    "PodState",
-    "ShimSpec",
-    "StopRequest",
-    "Volume",
-    "poke",
-    "read_json",
-    "write_json",
-]
+from .pod_spec import ShimSpec
+from .pod_state import PodState
 
-FORMAT = 1
-EMPTY_DIR = "emptyDir"
-"""The kind of a volume that is made for the pod."""
-
-
-class Volume(TypedDict):
-    """One volume: `path` is a path of this machine, `kind` emptyDir or the type of a hostPath ("" for any).
-
-    `memory`: a file system in memory, of `size` bytes if that is given, mounted on the path.
-    """
-
-    name: str
-    kind: str
-    path: str
-    memory: bool
-    size: int | None
-
-
-class Mount(TypedDict):
-    """One volumeMount: `inside` the volume's path, "" for all of it, mounted on `target`."""
-
-    volume: str
-    inside: str
-    target: str
-    read_only: bool
-
-
-class ContainerSpec(TypedDict):
-    """One container, with nothing left to resolve. `memory` in bytes, `cpu` in cores; None for no limit.
-
-    `message_from_log`: the message of a failure is the end of its log (terminationMessagePolicy).
-    `restart_policy` is its own or else the pod's; a `sidecar` is an init container that is always restarted.
-    """
-
-    name: str
-    image: str
-    argv: list[str]
-    env: dict[str, str]
-    cwd: str
-    restart_policy: str
-    sidecar: bool
-    mounts: list[Mount]
-    memory: int | None
-    cpu: float | None
-    user: int | None
-    group: int | None
-    no_new_privileges: bool
-    message_from_log: bool
-
-
-class ShimSpec(TypedDict):
-    """spec.json. Times in seconds. `survive` False: the pod ends when the podledger that started it is gone."""
-
-    format: int
-    uid: str
-    namespace: str
-    name: str
-    qos_class: str
-    grace_s: float
-    deadline_s: float | None
-    survive: bool
-    volumes: list[Volume]
-    init_containers: list[ContainerSpec]
-    containers: list[ContainerSpec]
-
-
-class Attempt(TypedDict):
-    """One run of a container that ended. Times are Unix seconds; `started_at` 0 for one that could not start."""
-
-    exit_code: int
-    reason: str
-    message: str
-    started_at: float
-    finished_at: float
-    container_id: str
-
-
-class ContainerState(TypedDict):
-    """A container as of now. `state` is waiting, created (about to be started), running or terminated."""
-
-    name: str
-    state: str
-    reason: str
-    message: str
-    restarts: int
-    container_id: str
-    started_at: float
-    terminated: Attempt | None
-    last: Attempt | None
-
-
-class PodState(TypedDict):
-    """state.json. `done`: all is over and `reason` and `message` are the pod's, empty where containers decide."""
-
-    format: int
-    shim: int
-    started_at: float
-    done: bool
-    finished_at: float
-    reason: str
-    message: str
-    init_containers: list[ContainerState]
-    containers: list[ContainerState]
+__all__ = ["PodRecord", "StopRequest", "poke", "read_json", "write_json"]
 
 
 class StopRequest(TypedDict):
@@ -222,6 +107,7 @@ class PodRecord:
         self.spec_path = f"{self.path}/spec.json"
         self.state_path = f"{self.path}/state.json"
         self.stop_path = f"{self.path}/stop.json"
+        self.told_path = f"{self.path}/told.json"
         self.control_path = f"{self.path}/control"
         self.wake_path = os.path.join(root, "wake")  # noqa: PTH118
 

@@ -3,15 +3,24 @@
 import io
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import anyio
 import pytest
 from rich.console import Console
 
+from podledger.api import (
+    ContainerState,
+    ContainerStateTerminated,
+    ContainerStateWaiting,
+    ContainerStatus,
+    Pod,
+    PodStatus,
+)
 from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.live import LiveWriter
 from podledger_adapters.cli.output import MAX_WAITING, Output
-from podledger_adapters.cli.progress import QUIET_S, JobProgress, PlainProgress
+from podledger_adapters.cli.progress import QUIET_S, JobProgress, PlainProgress, next_restart_s
 from podledger_adapters.cli.writer import LineWriter, print_result, write_all
 
 
@@ -39,6 +48,37 @@ class Recorder:
 
     def close(self) -> None:
         self.closed = True
+
+
+def crashed(ended_s: float, message: str, reason: str = "CrashLoopBackOff") -> Pod:
+    waits = ContainerStatus(
+        name="main",
+        state=ContainerState(waiting=ContainerStateWaiting(reason=reason, message=message)),
+        last_state=ContainerState(
+            terminated=ContainerStateTerminated(finished_at=datetime.fromtimestamp(ended_s, UTC), exit_code=1)
+        ),
+    )
+    return Pod(status=PodStatus(phase="Running", container_statuses=(waits,)))
+
+
+def test_the_next_restart_is_the_first_that_a_kubelet_told_of() -> None:
+    late = crashed(1000.0, "back-off 1m20s restarting failed container=main pod=p_default(u)")
+    soon = crashed(1060.0, "back-off 10s restarting failed container=main pod=q_default(u)")
+    other = crashed(900.0, "back-off 10s restarting", reason="RestartingAllContainers")
+    assert next_restart_s([late, soon, other]) == 1070.0
+    assert next_restart_s([late]) == 1080.0
+    assert next_restart_s([other, Pod(), crashed(1.0, "some other runtime's words")]) is None
+
+
+def test_a_restart_that_is_waited_for_is_worth_a_line_each_time() -> None:
+    plain = PlainProgress()
+    assert len(plain.lines([progress()], 0.0)) == 1
+    (line,) = plain.lines([progress(running=0, pending=1, restart_in_s=9.4)], 0.1)
+    assert line == "a: Running, 0/8, 1 pending, CrashLoopBackOff, restart in 10s (3s)"
+    assert plain.lines([progress(pending=1, restart_in_s=8.4)], 0.2) == []
+    # It is not worth one that the wait is over; the next wait is.
+    assert plain.lines([progress(running=1)], QUIET_S + 1) != []
+    assert len(plain.lines([progress(pending=1, restart_in_s=20.0)], QUIET_S + 1.1)) == 1
 
 
 @pytest.mark.asyncio

@@ -12,7 +12,7 @@ from msgspec import structs
 from podledger.api.cronjob import CronJob
 from podledger.api.decode import decode_cronjob
 from podledger.api.defaults import with_cronjob_defaults
-from podledger.api.go_duration import InvalidDuration, parse_duration
+from podledger.api.go_duration import SECOND_NS, InvalidDuration, parse_duration
 from podledger.api.job import JobKey
 from podledger.api.validation import validate_cronjob
 from podledger.errors import InputError, UndecodableObject
@@ -23,7 +23,6 @@ from podledger_adapters.manifest.fault import Fault
 
 __all__ = ["CronPlan", "check_cronjobs", "is_cronjob", "parse_for", "plan_cronjobs"]
 
-SECOND_NS = 1_000_000_000
 TEMPLATE = "spec.jobTemplate.spec"
 
 

@@ -10,12 +10,13 @@ import anyio.lowlevel
 from msgspec import structs
 
 from podledger.api.job import JobKey
+from podledger.api.pod import Pod
 from podledger.controller import Controller
-from podledger.job.state import JobState
+from podledger.job.state import JobState, Standing
 from podledger.ports import StopPod
 from podledger_adapters.cli.cron_run import CronRun
 from podledger_adapters.cli.output import Output
-from podledger_adapters.cli.progress import JobProgress, job_progress
+from podledger_adapters.cli.progress import JobProgress, job_progress, next_restart_s
 from podledger_adapters.cli.resume import Plan
 from podledger_adapters.cli.stopping import Stop
 from podledger_adapters.local import LocalCluster
@@ -51,7 +52,15 @@ class JobRun:
         now_s = self._cluster.clock.now()
         runs = () if self._cron is None else self._cron.jobs
         states = (self._controller.state(key) for key in dict.fromkeys((*self.keys, *runs)))
-        return [job_progress(state, now_s) for state in states if state is not None]
+        return [job_progress(state, now_s, self._restart_s(state)) for state in states if state is not None]
+
+    def _restart_s(self, state: JobState) -> float | None:
+        """When the first of the Job's crashed containers is restarted in place."""
+        if not state.tally.restarts:
+            return None
+        restarted = (pod for pod in state.pods.values() if pod.restarts and pod.standing == Standing.ACTIVE)
+        found = (self._cluster.store.find(Pod, (state.namespace, pod.name)) for pod in restarted)
+        return next_restart_s(pod for pod in found if pod is not None)
 
     def owns(self, key: JobKey) -> bool:
         """Whether the Job of this name is one of the run's."""

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from podledger_adapters.cli.job_table import human_duration
-from podledger_adapters.cli.progress import JobProgress, completions_text, pods_text, retry_text
+from podledger_adapters.cli.progress import JobProgress, completions_text, pods_text, restart_text, retry_text
 from podledger_adapters.cli.writer import write_all
 
 __all__ = ["LiveWriter"]
@@ -93,7 +93,7 @@ def _table(jobs: Sequence[JobProgress]) -> Group:
     shown = sorted(jobs, key=lambda job: job.finished)[:MAX_ROWS]
     for job in shown:
         bar = ProgressBar(total=job.goal, completed=job.succeeded, width=BAR_WIDTH) if job.goal else Text("")
-        details = ", ".join(text for text in (retry_text(job), pods_text(job)) if text)
+        details = ", ".join(text for text in (restart_text(job), retry_text(job), pods_text(job)) if text)
         table.add_row(
             Text(job.name, style="bold", overflow="ellipsis", no_wrap=True),
             Text(job.status, style=STYLES.get(job.status, "cyan")),

@@ -4,18 +4,34 @@ Read from the controller's live states; how it is shown is `writer.py` (lines) a
 """
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from podledger.api.go_duration import SECOND_NS, parse_duration
+from podledger.api.pod import Pod
 from podledger.job.backoff import Backoff, index_ready_at
 from podledger.job.limits import Limits
 from podledger.job.state import JobState
 from podledger_adapters.cli.job_table import human_duration
 
-__all__ = ["JobProgress", "PlainProgress", "completions_text", "job_progress", "pods_text", "retry_text"]
+__all__ = [
+    "JobProgress",
+    "PlainProgress",
+    "completions_text",
+    "job_progress",
+    "next_restart_s",
+    "pods_text",
+    "restart_text",
+    "retry_text",
+]
 
 LIMITS = Limits()
 """A run keeps to the controller's defaults."""
+CRASH_LOOP = "CrashLoopBackOff"
+"""The reason of a container that waits for its restart, as kubelets and kubectl have it."""
+BACK_OFF = re.compile(r"back-off (\S+) restarting")
+"""How a kubelet's message about that begins."""
 QUIET_S = 5.0
 """Lines that only say that more pods ended come at most this often."""
 MAX_NAMED_JOBS = 20
@@ -23,7 +39,10 @@ MAX_NAMED_JOBS = 20
 
 
 class JobProgress(NamedTuple):
-    """How one Job stands. `goal` is None for a work queue; `retry_in_s` is None unless it waits for a retry."""
+    """How one Job stands. `goal` is None for a work queue; `retry_in_s` is None unless it waits for a retry.
+
+    `restart_in_s`: when the first of its containers that crashed is restarted in place; None if none waits for that.
+    """
 
     name: str
     status: str
@@ -35,6 +54,7 @@ class JobProgress(NamedTuple):
     terminating: int
     elapsed_s: float
     retry_in_s: float | None
+    restart_in_s: float | None = None
 
     @property
     def finished(self) -> bool:
@@ -42,8 +62,8 @@ class JobProgress(NamedTuple):
         return self.status in ("Complete", "Failed")
 
 
-def job_progress(state: JobState, now_s: float) -> JobProgress:
-    """A live view of a Job's state at the time `now_s` (Unix seconds)."""
+def job_progress(state: JobState, now_s: float, restart_at_s: float | None = None) -> JobProgress:
+    """A live view of a Job's state at the time `now_s` (Unix seconds). `restart_at_s`: see `next_restart_s`."""
     tally = state.tally
     status = "Running"
     for condition in ("Complete", "Failed", "FailureTarget", "SuccessCriteriaMet", "Suspended"):
@@ -67,7 +87,21 @@ def job_progress(state: JobState, now_s: float) -> JobProgress:
         terminating=tally.terminating,
         elapsed_s=max(0.0, end_s - state.start_s) if state.start_s else 0.0,
         retry_in_s=retry_in_s if retry_in_s > 0 else None,
+        restart_in_s=None if restart_at_s is None else max(0.0, restart_at_s - now_s),
     )
+
+
+def next_restart_s(pods: Iterable[Pod]) -> float | None:
+    """When the first container that waits in CrashLoopBackOff is restarted, as far as its kubelet tells."""
+    times: list[float] = []
+    for pod in pods:
+        for container in (*pod.status.init_container_statuses, *pod.status.container_statuses):
+            waiting, ended = container.state.waiting, container.last_state.terminated
+            if waiting is None or waiting.reason != CRASH_LOOP or ended is None or ended.finished_at is None:
+                continue
+            if told := BACK_OFF.match(waiting.message):
+                times.append(ended.finished_at.timestamp() + parse_duration(told[1]) / SECOND_NS)
+    return min(times, default=None)
 
 
 def _succeeded(state: JobState) -> int:
@@ -104,6 +138,13 @@ def completions_text(job: JobProgress) -> str:
 def retry_text(job: JobProgress) -> str:
     """`next retry in 20s`, or nothing while none is waited for."""
     return "" if job.retry_in_s is None else f"next retry in {human_duration(math.ceil(job.retry_in_s))}"
+
+
+def restart_text(job: JobProgress) -> str:
+    """`CrashLoopBackOff, restart in 8s`, or nothing while no container waits for a restart in place."""
+    if job.restart_in_s is None:
+        return ""
+    return f"{CRASH_LOOP}, restart in {human_duration(math.ceil(job.restart_in_s))}"
 
 
 class PlainProgress:
@@ -147,8 +188,10 @@ class PlainProgress:
 
 
 def _matters(told: JobProgress, job: JobProgress) -> bool:
-    return (told.status, told.failed) != (job.status, job.failed) or (
-        (told.retry_in_s is None) != (job.retry_in_s is None) and job.retry_in_s is not None
+    return (
+        (told.status, told.failed) != (job.status, job.failed)
+        or ((told.retry_in_s is None) != (job.retry_in_s is None) and job.retry_in_s is not None)
+        or (told.restart_in_s is None and job.restart_in_s is not None)
     )
 
 
@@ -157,5 +200,6 @@ def _moved(told: JobProgress, job: JobProgress) -> bool:
 
 
 def _line(job: JobProgress) -> str:
-    details = ", ".join(text for text in (completions_text(job), pods_text(job), retry_text(job)) if text)
+    texts = (completions_text(job), pods_text(job), restart_text(job), retry_text(job))
+    details = ", ".join(text for text in texts if text)
     return f"{job.name}: {job.status}, {details} ({human_duration(job.elapsed_s)})"

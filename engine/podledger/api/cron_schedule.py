@@ -12,12 +12,11 @@ from typing import Final
 from msgspec import Struct
 
 from podledger.api.field_error import go_quote
-from podledger.api.go_duration import InvalidDuration, parse_duration
+from podledger.api.go_duration import SECOND_NS, InvalidDuration, parse_duration
 from podledger.api.time_zone import UnknownTimeZone, find_time_zone
 
 __all__ = ["CronFields", "CronSchedule", "EveryInterval", "InvalidSchedule", "parse_schedule"]
 
-SECOND_NS: Final = 1_000_000_000
 INT_LIMIT: Final = 2**63
 INT_DIGITS: Final = 20
 """More digits (leading zeros apart) than any integer of Go's has."""

@@ -5,7 +5,9 @@ from typing import Final
 
 from podledger.api.field_error import go_quote
 
-__all__ = ["InvalidDuration", "parse_duration"]
+__all__ = ["SECOND_NS", "InvalidDuration", "parse_duration"]
+
+SECOND_NS: Final = 1_000_000_000
 
 UNITS_NS: Final = {
     "ns": 1,
@@ -13,7 +15,7 @@ UNITS_NS: Final = {
     "µs": 1_000,  # micro sign
     "μs": 1_000,  # Greek mu
     "ms": 1_000_000,
-    "s": 1_000_000_000,
+    "s": SECOND_NS,
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }

@@ -3,9 +3,9 @@
 How they work is `podledger_adapters.local` and `nodes/`; here is only which parts make which, imported when used.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from podledger.api.job import Job
 from podledger.api.pod import Pod
@@ -17,7 +17,7 @@ from podledger_adapters.cli.preflight import PodCheck
 from podledger_adapters.store import ObjectStore
 from podledger_adapters.workspace import Workspace
 
-__all__ = ["ClusterKind", "RunCluster", "catch_up", "make_cluster", "pod_check", "require_own_pods"]
+__all__ = ["ClusterKind", "RunCluster", "catch_up", "make_cluster", "pod_check", "pod_remarks", "require_own_pods"]
 
 ClusterKind = Literal["process", "memory"]
 
@@ -37,6 +37,15 @@ def pod_check(kind: ClusterKind) -> PodCheck | None:
     from podledger_adapters.nodes.process.check import check_pod_spec
 
     return check_pod_spec
+
+
+def pod_remarks(kind: ClusterKind, pod_specs: Iterable[Mapping[str, Any]]) -> Sequence[str]:
+    """What to say once before a cluster of this kind runs pods of these specs."""
+    if kind == "memory":
+        return ()
+    from podledger_adapters.nodes.process.check import remarks
+
+    return remarks(pod_specs)
 
 
 def make_cluster(kind: ClusterKind, workspace: Workspace, *, max_pods: int | None, env: Sequence[str]) -> RunCluster:

@@ -113,6 +113,7 @@ async def _serve(options: ServerOptions) -> ExitCode:
     stop = Stop()
     async with signals_heeded(stop), local_server(options) as server:
         _say_where(server)
+        _say_limits(options)
         await _until_told(server, stop)
         _say_stopping(options, server)
     return ExitCode.OK if stop.reason is None else stop.reason.code
@@ -130,6 +131,15 @@ def _say_where(server: LocalServer) -> None:
     """What to do next, for people and for `eval`."""
     print(f"export KUBECONFIG={shlex.quote(str(server.kubeconfig))}", flush=True)
     print(f"serving {server.url}; Ctrl-C stops", file=sys.stderr, flush=True)
+
+
+def _say_limits(options: ServerOptions) -> None:
+    """What this machine cannot limit pods in."""
+    if options.pods_mode == "run":
+        from podledger_adapters.nodes.process.check import unmet_limits
+
+        for text in unmet_limits().values():
+            print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 def _say_stopping(options: ServerOptions, server: LocalServer) -> None:

@@ -27,7 +27,14 @@ from podledger_adapters.cli.preflight import Submission
 from podledger_adapters.cli.progress import JobProgress
 from podledger_adapters.cli.report import Ending, last_failure, print_ending
 from podledger_adapters.cli.resume import Plan, plan_run
-from podledger_adapters.cli.run_cluster import ClusterKind, RunCluster, catch_up, make_cluster, require_own_pods
+from podledger_adapters.cli.run_cluster import (
+    ClusterKind,
+    RunCluster,
+    catch_up,
+    make_cluster,
+    pod_remarks,
+    require_own_pods,
+)
 from podledger_adapters.cli.stopping import Stop, signals_heeded
 from podledger_adapters.cli.summary import FailedPod, exit_code_of_jobs
 from podledger_adapters.cli.terminal import Streams
@@ -125,8 +132,12 @@ class Session:
         self._workspace.used = True
         output = Output(self._streams.writer(), self._progress)
         async with output.open():
-            if self._options.cluster == "process":
-                await output.note("note: pods run as processes of this machine; images are not used")
+            templates = [
+                *(plan.job.spec.template for plan in todo),
+                *(plan.cronjob.spec.job_template.spec.template for plan in crons),
+            ]
+            for remark in pod_remarks(self._options.cluster, [template.spec for template in templates]):
+                await output.note(f"note: {remark}")
             for job in others:
                 await output.note(f"note: this ledger also holds Job {job.key}, unfinished; it goes on meanwhile")
             settings = ControllerOptions(cronjobs=bool(crons))

@@ -1,7 +1,8 @@
 """The writer's end of a stream: events are folded at once and handed to the log in order, durable or not yet.
 
 The fold runs ahead of the disk. Whoever acts on it first waits for `durable`; when an append fails, everything behind
-it fails too, the fold is no longer true, and the holder starts again from the log.
+it fails too, the fold is no longer true, and the holder starts again from the log. While the log works virtual time
+stands, whether the log was told of the clock or not: a call to a thread does not show as activity on the event loop.
 """
 
 import logging
@@ -24,8 +25,8 @@ logger = logging.getLogger(__name__)
 class Journal:
     """Appends to one stream under one epoch. Not safe to share between loops; between awaits every call is whole."""
 
-    def __init__(self, log: EventLog, stream: str, projection: Projection, epoch: int) -> None:
-        self.projection = projection
+    def __init__(self, log: EventLog, stream: str, projection: Projection, epoch: int, clock: Clock) -> None:
+        self.projection, self.clock = projection, clock
         self._log, self._stream, self._epoch = log, stream, epoch
         self._staged: list[Event] = []
         self._first = projection.position + 1
@@ -72,22 +73,24 @@ class Journal:
             await self._handed_in.wait()
             self._handed_in = anyio.Event()
             if self._last is not None:
-                await self._last.wait()
+                with self.clock.hold():
+                    await self._last.wait()
 
 
 async def open_journal(log: EventLog, stream: str, holder: str, clock: Clock, seed: str) -> Journal:
     """Take the stream over, rebuild its projection, and record the new epoch; `seed` is used for a new stream only."""
-    taken = await log.take(stream, holder)
-    projection = await load_projection(log, stream)
-    if projection.position != taken.position:
-        text = f"stream {stream} ends at {taken.position} but only {projection.position} events could be read"
-        raise DamagedLog(text, projection.position + 1)
-    journal = Journal(log, stream, projection, taken.epoch)
-    if projection.position == 0:
-        journal.add([StreamStarted(seed)])
-    journal.add([EpochTaken(taken.epoch, holder, clock.now())])
-    await journal.durable()
-    return journal
+    with clock.hold():
+        taken = await log.take(stream, holder)
+        projection = await load_projection(log, stream)
+        if projection.position != taken.position:
+            text = f"stream {stream} ends at {taken.position} but only {projection.position} events could be read"
+            raise DamagedLog(text, projection.position + 1)
+        journal = Journal(log, stream, projection, taken.epoch, clock)
+        if projection.position == 0:
+            journal.add([StreamStarted(seed)])
+        journal.add([EpochTaken(taken.epoch, holder, clock.now())])
+        await journal.durable()
+        return journal
 
 
 async def load_projection(log: EventLog, stream: str) -> Projection:
@@ -111,11 +114,12 @@ async def put_snapshot(log: EventLog, stream: str, journal: Journal) -> int:
     """
     journal.flush()  # so that the position is the end of a batch, where the log knows the chain
     position, body = journal.projection.position, encode_projection(journal.projection)
-    await journal.durable()
-    async with aclosing(log.read(stream, after=position - 1)) as batches:
-        chain = (await anext(batches)).chain
-    try:
-        await log.put_snapshot(stream, Snapshot(position, chain, body))
-    except LogUnavailable as error:
-        logger.warning("no snapshot of stream %s at %d: %s", stream, position, error)
+    with journal.clock.hold():
+        await journal.durable()
+        async with aclosing(log.read(stream, after=position - 1)) as batches:
+            chain = (await anext(batches)).chain
+        try:
+            await log.put_snapshot(stream, Snapshot(position, chain, body))
+        except LogUnavailable as error:
+            logger.warning("no snapshot of stream %s at %d: %s", stream, position, error)
     return position

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from tests.unit.controller_world import Wrapped, events_of, make_job, turns
 
-from podledger import Controller, ControllerOptions, MemoryLog
+from podledger import Controller, ControllerOptions, MemoryLog, SqliteLog
 from podledger.controller import EVERY_JOB
 from podledger.errors import ClusterError, ControllerStopped, LogClosed, LogUnavailable, OtherCluster, StaleEpoch
 from podledger.event import Event
@@ -60,6 +61,20 @@ async def test_it_may_be_entered_and_left_in_different_tasks() -> None:
         with pytest.raises(ControllerStopped, match="the controller has stopped"):
             await controller.wait(job.key)
         assert controller.state(job.key) is not None, "what was known can still be looked at"
+
+
+@pytest.mark.asyncio
+async def test_virtual_time_stands_while_a_log_works_that_was_not_told_of_the_clock(tmp_path: Path) -> None:
+    options = ControllerOptions(snapshot_events=5)
+    async with (
+        SqliteLog.open(tmp_path / "ledger.db") as log,
+        LocalCluster.simulated(seed=7) as cluster,
+        Controller(cluster, log, clock=cluster.clock, options=options) as controller,
+    ):
+        begun_s = cluster.clock.now()
+        job = await cluster.submit(make_job(completions=20, parallelism=2))
+        status = await controller.wait(job.key, timeout_s=60)
+        assert (status.succeeded, cluster.clock.now()) == (20, begun_s), "its pods take no time"
 
 
 @pytest.mark.asyncio

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 from tests.unit.test_reflector import gone, job, listed, pod
 
-from podledger import Job, MemoryLog
+from podledger import Job, MemoryLog, VirtualClock
 from podledger.api.cronjob import CronJob
 from podledger.api.kubernetes_event import EventSource, KubernetesEvent, ObjectReference
 from podledger.api.meta import ObjectMeta
@@ -46,7 +46,7 @@ class KeptJournal(Journal):
     """A journal that is never handed in."""
 
     def __init__(self, projection: Projection, events: list[Event]) -> None:
-        super().__init__(MemoryLog(), "main", projection, 1)
+        super().__init__(MemoryLog(), "main", projection, 1, VirtualClock())
         self.events = events
 
     def add(self, events: Sequence[Event]) -> None:

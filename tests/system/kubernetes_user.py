@@ -161,9 +161,9 @@ class User:
         await self._session.close()
 
     async def call(self, method: str, path: str, body: Any = None, kind: str = "json") -> tuple[int, Json]:
-        """Code and document. `path` is of the namespace: `jobs/x` or `pods/y/status`."""
+        """Code and document. `path` is of the namespace: `jobs/x` or `pods/y/status`, "" for itself."""
         group = "/apis/batch/v1" if path.startswith("jobs") else "/api/v1"
-        url = f"{self._server}{group}/namespaces/{NAMESPACE}/{path}"
+        url = f"{self._server}{group}/namespaces/{NAMESPACE}/{path}".rstrip("/")
         headers = {"Content-Type": f"application/{kind}"}
         async with self._session.request(method, url, json=body, headers=headers) as answer:
             return answer.status, await answer.json()

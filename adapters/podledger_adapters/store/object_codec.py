@@ -77,7 +77,8 @@ class ObjectCodec:
         objects: list[StoredObject] = []
         for row, found in self.read(rows):
             if isinstance(found, str):
-                raise DamagedLog(f"{row_fault(row, found)}; restore a copy of it, or use another ledger", 0)
+                way_out = "see `podledger log verify`; restore a copy of it, or use another ledger"
+                raise DamagedLog(f"the ledger's {row_fault(row, found)}; {way_out}", 0)
             objects.append(found)
         objects.sort(key=_age)
         return objects

@@ -213,7 +213,7 @@ def test_what_is_written_is_read_back(drawn: list[Job | Pod]) -> None:
 
 
 def test_a_damaged_row_is_named() -> None:
-    with pytest.raises(DamagedLog, match="^the ledger's table object, Job ns/job: cannot be read"):
+    with pytest.raises(DamagedLog, match=r"^the ledger's table object, Job ns/job: cannot be read"):
         ObjectCodec().objects([ObjectRow("Job", "ns", "job", b"\xc1")])
-    with pytest.raises(DamagedLog, match="^the ledger's table object, Widget ns/w: cannot be read"):
+    with pytest.raises(DamagedLog, match=r"^the ledger's table object, Widget ns/w: cannot be read"):
         ObjectCodec().objects([ObjectRow("Widget", "ns", "w", b"\x80")])

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from podledger_adapters.nodes.process.shim.network import connect, get
+from podledger_adapters.nodes.process.shim.http_get import get
+from podledger_adapters.nodes.process.shim.network import connect
 from podledger_adapters.nodes.process.shim.pod_spec import Action
 from podledger_adapters.server.certificates import server_certificates
 

@@ -79,12 +79,15 @@ def _execution(action: Action, spec: ContainerSpec, place: Place, cgroups: Cgrou
             return lambda: execute(spec, action["argv"], place, cgroups)
         case "sleep":
             return lambda: _sleep(action["seconds"])
-        case kind:
-            # Imported once by the shim, not by each process; pods without such probes do not pay for it.
-            from . import network
+        case "tcp":
+            # Imported once by the shim, not by each process, and not by shims whose pods have no such probes.
+            from .network import connect
 
-            call = network.get if kind == "http" else network.connect
-            return lambda: _say(call(action))
+            return lambda: _say(connect(action))
+        case _:
+            from .http_get import get
+
+            return lambda: _say(get(action))
 
 
 def _sleep(seconds: float) -> str:
@@ -104,7 +107,7 @@ def _timed_out(action: Action, after_s: float) -> str:
         case "exec":
             return f'command timed out: "{" ".join(action["argv"])}" timed out after {after_s:.0f}s'
         case "http":
-            from .network import url_of
+            from .http_get import url_of
 
             return f'Get "{url_of(action)}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
         case "tcp":

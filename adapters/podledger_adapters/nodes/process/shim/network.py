@@ -1,27 +1,13 @@
-"""What probes and hooks ask of the network: an HTTP answer or a TCP connection. Blocking; run in a process of its own.
+"""What probes ask of the network: whether somebody accepts a connection; the words for a refusal.
 
-The rules and the words are a kubelet's (k8s.io/kubernetes/pkg/probe): certificates are not verified, redirects are
-followed on the same host, 200 to 399 is success. Time-outs are whoever kills the process'.
+Blocking, and run in a process of its own: time-outs are whoever kills that. What HTTP takes beyond this is `http_get`.
 """
 
-import http.client
 import socket
-import ssl
-import urllib.parse
 
 from .pod_spec import Action
 
-__all__ = ["connect", "get", "url_of"]
-
-MAX_REDIRECTS = 10
-USER_AGENT = "kube-probe/1.36"
-
-
-def url_of(action: Action) -> str:
-    """The address that an http action asks."""
-    host = f"[{action['host']}]" if ":" in action["host"] else action["host"]
-    path = action["path"] if action["path"].startswith("/") else f"/{action['path']}"
-    return f"{action['scheme'].lower()}://{host}:{action['port']}{path}"
+__all__ = ["connect", "refusal"]
 
 
 def connect(action: Action) -> tuple[bool, str]:
@@ -30,67 +16,11 @@ def connect(action: Action) -> tuple[bool, str]:
     try:
         socket.create_connection((host, port)).close()
     except OSError as error:
-        return False, _refusal(error, host, port)
+        return False, refusal(error, host, port)
     return True, ""
 
 
-def get(action: Action) -> tuple[bool, str]:
-    """Whether the answer is a good one; what is wrong with it."""
-    url = first = url_of(action)
-    for _ in range(MAX_REDIRECTS):
-        parts = urllib.parse.urlsplit(url)
-        try:
-            status, location = _answer(parts, dict(action["headers"]))
-        except http.client.RemoteDisconnected:
-            return False, f'Get "{url}": EOF'
-        except OSError as error:
-            return False, f'Get "{url}": {_refusal(error, parts.hostname or "", parts.port)}'
-        except (http.client.HTTPException, ValueError) as error:
-            return False, f'Get "{url}": {error or type(error).__name__}'
-        if status in (301, 302, 303, 307, 308) and location:
-            url = urllib.parse.urljoin(url, location)
-            if urllib.parse.urlsplit(url).hostname != parts.hostname:
-                # Another host is not asked, and that is no failure.
-                return True, ""
-            continue
-        if action["any_status"] or 200 <= status < 400:
-            return True, ""
-        return False, f"HTTP probe failed with statuscode: {status}"
-    return False, f'Get "{first}": stopped after {MAX_REDIRECTS} redirects'
-
-
-def _answer(url: urllib.parse.SplitResult, headers: dict[str, str]) -> tuple[int, str | None]:
-    """Status and Location. Raises OSError, HTTPException, ValueError."""
-    host = url.hostname or ""
-    connection: http.client.HTTPConnection
-    if url.scheme == "https":
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(host, url.port, context=context)
-    else:
-        connection = http.client.HTTPConnection(host, url.port)
-    given = {name.lower() for name in headers}
-    connection.putrequest(
-        "GET",
-        urllib.parse.urlunsplit(("", "", url.path or "/", url.query, "")),
-        skip_host="host" in given,
-        skip_accept_encoding=True,
-    )
-    defaults = {"User-Agent": USER_AGENT, "Accept": "*/*", "Connection": "close"}
-    for name, value in {**{key: text for key, text in defaults.items() if key.lower() not in given}, **headers}.items():
-        # A header that is set to nothing takes a default away.
-        if value or name not in ("User-Agent", "Accept"):
-            connection.putheader(name, value)
-    connection.endheaders()
-    answer = connection.getresponse()
-    try:
-        return answer.status, answer.getheader("Location")
-    finally:
-        connection.close()
-
-
-def _refusal(error: OSError, host: str, port: int | None) -> str:
+def refusal(error: OSError, host: str, port: int | None) -> str:
     """The error in the words of a kubelet's log."""
     if isinstance(error, socket.gaierror):
         return f"dial tcp: lookup {host}: no such host"

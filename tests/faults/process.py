@@ -105,12 +105,19 @@ class Process:
                     cluster.client, self._clock, namespace=NAMESPACE, name="lease", identity=secrets.token_hex(4)
                 )
                 await self._election.acquire()
+                stack.push_async_callback(self._release, self._election)
                 tasks = await stack.enter_async_context(anyio.create_task_group())
                 tasks.start_soon(self._election.hold)
             log = MortalLog(self.ledger, self._death)
             controller = Controller(cluster, log, clock=self._clock, options=self._options)
             self._controller = await stack.enter_async_context(controller)
             await controller.wait_stopped()
+
+    async def _release(self, election: LeaderElection) -> None:
+        """Give the lease back, as a process does that may clean up."""
+        if not self._death.dead:
+            with anyio.move_on_after(CALL_S, shield=True):
+                await election.release()
 
     def _may_write(self) -> bool:
         return self._election is None or self._election.leads

@@ -1,107 +1,32 @@
-"""Kubeconfigs on the wire: each way to reach a server and to be somebody, against real TLS, tokens and proxies.
+"""Kubeconfigs on the wire: whom we trust and who we are, against real TLS and tokens.
 
 Where there is a kubectl, it is asked with the same kubeconfig and has to get as far as we do.
 """
 
-import asyncio
 import base64
-import os
 import socket
 import ssl
-import sys
 import threading
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-import msgspec
 import pytest
 import pytest_asyncio
-from tests.api_gate import ApiGate
 from tests.certificates import Authority, Pair
-from tests.kubernetes_server import TOKEN, api_server
-from tests.relays import TlsFront, forward_proxy, tls_front
-from tests.system.serving import KUBECTL
+from tests.relays import tls_front
+from tests.system.kubernetes_access import World, ask, open_world, reached
 
 from podledger.clock import RealClock, VirtualClock
 from podledger.errors import ClusterError
-from podledger.ports import Clock
 from podledger_adapters.kubernetes.client import ApiClient
 from podledger_adapters.kubernetes.kubeconfig import load_access
-from podledger_adapters.kubernetes.request import get_namespace
-
-V1 = "client.authentication.k8s.io/v1"
-
-
-class World:
-    """An API server that wants the token "good", and what is needed to stand before it."""
-
-    def __init__(self, directory: Path, stack: AsyncExitStack, gate: ApiGate, port: int) -> None:
-        self.directory, self._stack, self.gate, self.port = directory, stack, gate, port
-        self.authority = Authority()
-
-    async def tls(self, *hosts: str, **settings: Any) -> tuple[TlsFront, str]:
-        """Speak TLS before it, with a certificate for these names; the front and its URL."""
-        pair = self.authority.server(*hosts or ("127.0.0.1",)).write(self.directory, "server")
-        front, port = await self._stack.enter_async_context(tls_front(self.port, pair, **settings))
-        return front, f"https://127.0.0.1:{port}"
-
-    def config(self, server: str, cluster: dict[str, Any] | None = None, user: dict[str, Any] | None = None) -> Path:
-        """A kubeconfig; without more it trusts the authority and has the token."""
-        trusted = {"certificate-authority-data": base64.b64encode(self.authority.pem).decode()}
-        document = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "current-context": "x",
-            "clusters": [{"name": "c", "cluster": {"server": server, **(trusted if cluster is None else cluster)}}],
-            "users": [{"name": "u", "user": {"token": "good"} if user is None else user}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        }
-        path = self.directory / "config"
-        path.write_bytes(msgspec.json.encode(document))
-        return path
 
 
 @pytest_asyncio.fixture
 async def world(tmp_path: Path) -> AsyncGenerator[World]:
-    gates: list[ApiGate] = []
-
-    def around(app: Any) -> ApiGate:
-        gates.append(ApiGate(app, TOKEN, {"good": "admin"}))
-        return gates[0]
-
-    async with AsyncExitStack() as stack:
-        _, access = await stack.enter_async_context(api_server(around=around))
-        port = urlsplit(access.server).port
-        assert port is not None
-        yield World(tmp_path, stack, gates[0], port)
-
-
-async def ask(client: ApiClient) -> int:
-    return (await client.send(get_namespace("default"))).code
-
-
-async def reached(path: Path, clock: Clock | None = None) -> int:
-    """The answer's code, by us, and the same by kubectl. Raises ClusterError, where kubectl fails as well."""
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(_kubectl_agrees, path, outcome := list[int]())
-        client = await stack.enter_async_context(ApiClient(load_access(path), clock or RealClock()))
-        outcome.append(await ask(client))
-        return outcome[0]
-
-
-async def _kubectl_agrees(path: Path, outcome: list[int]) -> None:
-    if KUBECTL is None:
-        return
-    words = (KUBECTL, "--kubeconfig", str(path), "get", "--raw", "/api/v1/namespaces/default")
-    environment = {**os.environ, "HOME": str(path.parent)}
-    process = await asyncio.create_subprocess_exec(
-        *words, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=-1, stderr=-1
-    )
-    out, said = await process.communicate()
-    assert (process.returncode == 0) == (outcome == [200]), f"kubectl: {(out + said).decode()}"
+    async with open_world(tmp_path) as world:
+        yield world
 
 
 # ---- whom to trust --------------------------------------------------------------------------------------------------
@@ -271,157 +196,3 @@ async def test_whom_we_impersonate_is_said_as_kubectl_says_it(world: World) -> N
         ("impersonate-group", "ops"),
     )
     assert all(sorted(each) == sorted(ours) for each in others)
-
-
-# ---- plugins --------------------------------------------------------------------------------------------------------
-
-PLUGIN = f"""#!{sys.executable}
-import json, os, sys
-info = json.loads(os.environ["KUBERNETES_EXEC_INFO"])
-folder = os.environ["FOLDER"]
-open(f"{{folder}}/runs", "a").write("x")
-status = json.load(open(f"{{folder}}/status"))
-print(json.dumps({{"kind": "ExecCredential", "apiVersion": info["apiVersion"], "status": status}}))
-"""
-
-
-def plugin(world: World, version: str = V1, **status: str) -> dict[str, Any]:
-    """A user whose plugin prints what `status` in the directory says, at first this."""
-    tool = world.directory / "tool"
-    tool.write_text(PLUGIN)
-    tool.chmod(0o700)
-    (world.directory / "status").write_bytes(msgspec.json.encode(status))
-    env = [{"name": "FOLDER", "value": str(world.directory)}]
-    mode = {"interactiveMode": "IfAvailable"} if version == V1 else {}
-    return {"exec": {"command": "./tool", "apiVersion": version, "env": env, **mode}}
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("version", [V1, "client.authentication.k8s.io/v1beta1"])
-async def test_a_plugin_prints_a_token_and_is_run_again_when_that_is_refused(world: World, version: str) -> None:
-    _, url = await world.tls()
-    config = world.config(url, user=plugin(world, version, token="good"))
-    assert await reached(config) == 200
-    (world.directory / "runs").unlink()
-    async with ApiClient(load_access(config), RealClock()) as client:
-        for _ in range(3):
-            assert await ask(client) == 200
-        del world.gate.users["good"]
-        world.gate.users["better"] = "admin"
-        (world.directory / "status").write_text('{"token": "better"}')
-        assert await ask(client) == 200
-    assert (world.directory / "runs").read_text() == "xx"
-
-
-@pytest.mark.asyncio
-async def test_a_plugin_prints_a_certificate_and_another_one_when_that_expires(world: World) -> None:
-    front, url = await world.tls(clients=world.authority.pem)
-    world.gate.users[""] = "admin"  # the certificate alone says who it is
-
-    def status(name: str, expires: str) -> dict[str, str]:
-        certificate, key = (each.decode() for each in world.authority.client(name))
-        return {"clientCertificateData": certificate, "clientKeyData": key, "expirationTimestamp": expires}
-
-    config = world.config(url, user=plugin(world, **status("first", "2030-01-01T00:10:00Z")))
-    clock = VirtualClock(1_893_456_000.0)  # 2030-01-01T00:00:00Z
-    async with ApiClient(load_access(config), clock) as client:
-        assert await ask(client) == 200
-        (world.directory / "status").write_bytes(msgspec.json.encode(status("second", "2030-01-01T00:20:00Z")))
-        assert await ask(client) == 200
-        clock.set_wall(clock.now() + 595)
-        assert await ask(client) == 200
-    assert front.seen == ["first", "second"]
-
-
-@pytest.mark.asyncio
-async def test_a_plugin_that_fails_while_we_run_is_an_error_of_the_call_and_mends(world: World) -> None:
-    _, url = await world.tls()
-    clock = VirtualClock()
-    async with ApiClient(load_access(world.config(url, user=plugin(world, token="good"))), clock) as client:
-        assert await ask(client) == 200
-        del world.gate.users["good"]
-        world.gate.users["better"] = "admin"
-        (world.directory / "status").unlink()
-        with pytest.raises(ClusterError, match=r"credential plugin .*/tool: exit code 1: .*No such file"):
-            await ask(client)
-        (world.directory / "status").write_text('{"token": "better"}')
-        clock.set_wall(clock.now() + 5)
-        assert await ask(client) == 200
-
-
-# ---- proxies --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("user", ["", "me:se%40cret"])
-async def test_a_proxy_of_the_kubeconfig_leads_to_names_that_only_it_knows(world: World, user: str) -> None:
-    _, url = await world.tls("api.test")
-    at = f"{user}@" if user else ""
-    async with forward_proxy({"api.test": urlsplit(url).port or 0}, user.replace("%40", "@")) as (proxy, port):
-        trusted = {"certificate-authority-data": base64.b64encode(world.authority.pem).decode()}
-        through = {**trusted, "proxy-url": f"http://{at}127.0.0.1:{port}"}
-        assert await reached(world.config("https://api.test:6443", through)) == 200
-        assert set(proxy.asked) == {"CONNECT api.test:6443"}
-        assert await reached(world.config("https://api.test", through)) == 200
-        assert proxy.asked[-1] == "CONNECT api.test:443"
-        if user:
-            through["proxy-url"] = f"http://127.0.0.1:{port}"
-            with pytest.raises(ClusterError, match="the proxy refused: 407"):
-                await reached(world.config("https://api.test:6443", through))
-
-
-@pytest.mark.asyncio
-async def test_a_server_without_tls_is_asked_through_a_proxy_by_its_whole_url(world: World) -> None:
-    async with forward_proxy({"api.test": world.port}) as (proxy, port):
-        config = world.config("http://api.test:8080", {"proxy-url": f"http://127.0.0.1:{port}"})
-        async with ApiClient(load_access(config), RealClock()) as client:
-            assert await ask(client) == 200
-    assert proxy.asked == ["GET http://api.test:8080/api/v1/namespaces/default"]
-
-
-@pytest.mark.asyncio
-async def test_a_proxy_may_speak_tls_itself(world: World) -> None:
-    _, url = await world.tls("api.test", "127.0.0.1")
-    pair = (world.directory / "server.crt", world.directory / "server.key")
-    async with (
-        forward_proxy({"api.test": urlsplit(url).port or 0}) as (proxy, plain),
-        tls_front(plain, pair) as (_, port),
-    ):
-        trusted = {"certificate-authority-data": base64.b64encode(world.authority.pem).decode()}
-        through = {**trusted, "proxy-url": f"https://127.0.0.1:{port}"}
-        assert await reached(world.config("https://api.test:6443", through)) == 200
-        assert set(proxy.asked) == {"CONNECT api.test:6443"}
-
-
-@pytest.mark.asyncio
-async def test_the_environment_has_proxies_too_and_exceptions(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, url = await world.tls("api.test")
-    async with forward_proxy({"api.test": urlsplit(url).port or 0}) as (proxy, port):
-        monkeypatch.setenv("HTTPS_PROXY", f"127.0.0.1:{port}")
-        monkeypatch.delenv("NO_PROXY", raising=False)
-        monkeypatch.delenv("no_proxy", raising=False)
-        config = world.config("https://api.test:6443")
-        assert await reached(config) == 200
-        proxy.asked.clear()
-        monkeypatch.setenv("NO_PROXY", "10.0.0.0/8,.test")
-        with pytest.raises(ClusterError, match="cannot be reached"):
-            await reached(config)
-        assert proxy.asked == []
-    # It looked the name up in a thread.
-    await asyncio.get_running_loop().shutdown_default_executor()
-
-
-@pytest.mark.asyncio
-async def test_a_proxy_that_is_not_there_is_named(world: World) -> None:
-    async with forward_proxy({}) as (_, port):
-        pass
-    config = world.config("https://api.test:6443", {"proxy-url": f"http://127.0.0.1:{port}"})
-    with pytest.raises(ClusterError, match=rf"the proxy 127.0.0.1:{port} cannot be reached: Connection refused"):
-        await reached(config)
-
-
-@pytest.mark.asyncio
-async def test_a_server_may_live_below_a_path(world: World) -> None:
-    world.gate.prefix = "/k8s/clusters/c-1"
-    _, url = await world.tls()
-    assert await reached(world.config(f"{url}/k8s/clusters/c-1/")) == 200

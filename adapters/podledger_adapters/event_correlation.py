@@ -21,12 +21,15 @@ __all__ = ["About", "EventCommand", "EventCorrelator", "RecordPodEvent", "Told"]
 
 
 class RecordPodEvent(Struct, frozen=True):
-    """Record a Kubernetes Event about a container of a pod, told by the kubelet of a node."""
+    """Record a Kubernetes Event about a container of a pod, told by the kubelet of a node.
+
+    `field_path` is the container's place in the pod, such as `spec.containers{main}`.
+    """
 
     pod: str
     namespace: str
     name: str
-    container: str
+    field_path: str
     node: str
     type: str
     reason: str
@@ -88,8 +91,8 @@ class About(NamedTuple):
             case RecordCronEvent():
                 return cls("CronJob", *command.key, command.cronjob, "cronjob-controller")
             case RecordPodEvent():
-                field_path = f"spec.containers{{{command.container}}}"
-                return cls("Pod", command.namespace, command.name, command.pod, "kubelet", command.node, field_path)
+                where, node = command.field_path, command.node
+                return cls("Pod", command.namespace, command.name, command.pod, "kubelet", node, where)
 
 
 class _Similar(Struct, gc=False):

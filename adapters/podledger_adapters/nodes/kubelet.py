@@ -211,11 +211,12 @@ class Kubelet:
                 await self._node.forget(strangers)
 
     def _event(self, pod: Pod, notice: PodNotice) -> RecordPodEvent:
+        init = any(each["name"] == notice.container for each in pod.spec.base.get("initContainers") or ())
         return RecordPodEvent(
             pod=pod.metadata.uid,
             namespace=pod.metadata.namespace,
             name=pod.metadata.name,
-            container=notice.container,
+            field_path=f"spec.{'initContainers' if init else 'containers'}{{{notice.container}}}",
             node=self._node.name,
             type=notice.type,
             reason=notice.reason,

@@ -24,7 +24,12 @@ class ActionRun(Supervised):
     """An action that was begun; `result` and `text` once it is over. Raises OSError when made."""
 
     def __init__(
-        self, action: Action, spec: ContainerSpec, place: Place, cgroups: Cgroups, changed: Callable[[], None]
+        self,
+        action: Action,
+        spec: ContainerSpec,
+        place: Place,
+        cgroups: Cgroups,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._action, self._place = action, place
         self._output_text = b""

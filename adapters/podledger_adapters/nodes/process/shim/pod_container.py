@@ -163,12 +163,14 @@ class PodContainer:
         if self.run is None:
             return float("inf")
         wake_at = float("inf")
+        self._set_up(self.run, now)
         if self.state["state"] == "running":
             wake_at = self._prober.step(now)
             self._record_health()
             if self._prober.failed and self._stopping is None:
                 self._replace(now)
         if self._stopping is not None:
+            self._look_at_pre_stop()
             wake_at = min(wake_at, self._stopping.step(now, in_turn=in_turn))
         return wake_at
 
@@ -184,7 +186,9 @@ class PodContainer:
         self._prober.ending()
         self._drop_hooks()
         if run.started and kill_at > now:
-            self._pre_stop = self._begin_hook(run, self.spec["pre_stop"], self._look_at_pre_stop)
+            self._pre_stop = self._begin_hook(run, self.spec["pre_stop"])
+            if self._pre_stop is None and self.spec["pre_stop"] is not None:
+                self._tell_failed_pre_stop()
         self._stopping = Stopping(run, self._pre_stop, kill_at)
 
     def _replace(self, now: float) -> None:
@@ -208,60 +212,46 @@ class PodContainer:
             self.state["ready_at"] = time.time()
             self._around.changed(False)
 
-    # ---- what happens to its run ------------------------------------------------------------------------------
-
-    def _look(self) -> None:
-        run = self.run
-        if run is None:
+    def _set_up(self, run: ContainerRun, now: float) -> None:
+        """Go on with its start, from the command's to that of its probes: postStart is between."""
+        if not (self.setting_up and run.started) or self._stopping is not None:
             return
-        if run.over:
-            self._take_end(run)
-        elif run.started and self.setting_up and self._post_start is None and self._stopping is None:
-            if self.spec["post_start"] is None:
-                self._is_up(run)
-                return
-            self._post_start = self._begin_hook(run, self.spec["post_start"], self._look_at_post_start)
-            if self._post_start is None:
-                self._fail_post_start()
-
-    def _is_up(self, run: ContainerRun) -> None:
+        action = self.spec["post_start"]
+        if action is not None and self._post_start is None:
+            self._post_start = self._begin_hook(run, action)
+        hook = self._post_start
+        if hook is not None and not hook.over:
+            return
+        self._post_start = None
+        if action is not None and (hook is None or hook.result != "success"):
+            # Why is not said, here and below: a hook's output may hold secrets.
+            self._tell("Warning", "FailedPostStartHook", "PostStartHook failed")
+            self.stop(now + self._around.spec["grace_s"], now, "FailedPostStartHook")
+            return
         self.state["state"], self.state["reason"] = "running", ""
-        self._prober.begin(time.monotonic(), run.cgroups)
+        self._prober.begin(now, run.cgroups)
         self._record_health()
         self._around.changed(False)
 
     # ---- hooks ------------------------------------------------------------------------------------------------
 
-    def _begin_hook(self, run: ContainerRun, action: Action | None, look: Callable[[], None]) -> ActionRun | None:
+    def _begin_hook(self, run: ContainerRun, action: Action | None) -> ActionRun | None:
         """Begin a hook; None if there is none, or it cannot be begun."""
         if action is None:
             return None
         with contextlib.suppress(OSError):
-            return ActionRun(action, self.spec, self._around.place, run.cgroups, look)
+            return ActionRun(action, self.spec, self._around.place, run.cgroups)
         return None
-
-    def _look_at_post_start(self) -> None:
-        hook, run = self._post_start, self.run
-        if hook is None or run is None or not hook.over:
-            return
-        self._post_start = None
-        if hook.result == "success":
-            self._is_up(run)
-        else:
-            self._fail_post_start()
-
-    def _fail_post_start(self) -> None:
-        # Why is not said, here and below: a hook's output may hold secrets.
-        self._tell("Warning", "FailedPostStartHook", "PostStartHook failed")
-        now = time.monotonic()
-        self.stop(now + self._around.spec["grace_s"], now, "FailedPostStartHook")
 
     def _look_at_pre_stop(self) -> None:
         hook = self._pre_stop
         if hook is not None and hook.over:
             self._pre_stop = None
             if hook.result != "success" and not hook.stopped:
-                self._tell("Warning", "FailedPreStopHook", "PreStopHook failed")
+                self._tell_failed_pre_stop()
+
+    def _tell_failed_pre_stop(self) -> None:
+        self._tell("Warning", "FailedPreStopHook", "PreStopHook failed")
 
     def _drop_hooks(self) -> None:
         """They end with the run."""
@@ -272,7 +262,11 @@ class PodContainer:
 
     # ---- its end ----------------------------------------------------------------------------------------------
 
-    def _take_end(self, run: ContainerRun) -> None:
+    def _look(self) -> None:
+        """Something happened to its run: take its end. All else waits for `tend`, as a handler opens nothing."""
+        run = self.run
+        if run is None or not run.over:
+            return
         self._prober.end()
         self._drop_hooks()
         self.run = self._stopping = None

@@ -19,6 +19,7 @@ from podledger.api.job import Job
 from podledger.controller import Controller, ControllerOptions
 from podledger.errors import ControllerStopped, LogUnavailable, PositionConflict, StaleEpoch
 from podledger.job.command import Command
+from podledger.job.limits import Limits
 from podledger.job.snapshot import encode_state
 from podledger.log.memory import MemoryLedger
 from podledger.ports import Outcome
@@ -63,7 +64,6 @@ class World:
         self.cluster = RestorableCluster(seed, self.clock, losing_nodes(scenario.workload, faults))
         self.history = History(self.store, self.clock)
         self.ledger = MemoryLedger()
-        self.log_oracles = [LogOracle(self.ledger)]
         self.cluster_oracle = ClusterOracle(self._rule_of, self._judgement_of)
         self.history.watcher, self.history.beginning = self._told, len(scenario.jobs)
         self.wire = Wire(self.cluster, faults, self._called)
@@ -72,9 +72,14 @@ class World:
         self.starts: Counter[str] = Counter()
         self._restored = False
         self._loop = loop
+        # Often so low that one sync cannot do it all.
+        limits = Limits(uncounted_pods=faults.draw.choice((2, 500)), pod_changes=faults.draw.choice((2, 500)))
         self._options = ControllerOptions(
-            sync_batch_period_s=faults.draw.choice((0.0, 1.0)), snapshot_events=faults.draw.choice((0, 20, 200))
+            sync_batch_period_s=faults.draw.choice((0.0, 1.0)),
+            snapshot_events=faults.draw.choice((0, 20, 200)),
+            limits=limits,
         )
+        self.log_oracles = [LogOracle(self.ledger, limits)]
         self._violation: Violation | None = None
         self._unburied: list[Process] = []
         self._controller: Controller | None = None
@@ -255,7 +260,7 @@ class World:
 
     def _lose_log(self) -> None:
         self.ledger = MemoryLedger()
-        self.log_oracles.append(LogOracle(self.ledger))
+        self.log_oracles.append(LogOracle(self.ledger, self._options.limits))
         self.cluster_oracle.surplus_allowed = self.cluster_oracle.log_lost = True
         self.saboteur.disowns = False
 

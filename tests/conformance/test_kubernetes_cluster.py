@@ -7,9 +7,13 @@ import anyio
 import pytest
 from tests.kubernetes_server import NAMESPACE, api_server
 from tests.local_driver import LocalDriver
+from tests.unit.controller_world import make_job
 
+from podledger import Controller, MemoryLog
 from podledger.api.job import JobKey
 from podledger.job.command import RecordEvent
+from podledger.job.names import PODLEDGER_CONTROLLER
+from podledger.ports import SharedCluster
 from podledger.testing.cluster import ClusterConformance, ClusterDriver
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
 
@@ -29,6 +33,16 @@ class TestKubernetesClusterOfTwoNamespaces(ClusterConformance):
         namespaces = (NAMESPACE, "elsewhere")
         async with api_server() as (local, access), KubernetesCluster(access, namespaces=namespaces) as remote:
             yield LocalDriver(local, remote)
+
+
+@pytest.mark.asyncio
+async def test_jobs_that_name_no_controller_are_left_to_the_servers_own() -> None:
+    async with api_server() as (local, access), KubernetesCluster(access) as cluster, MemoryLog() as log:
+        assert isinstance(cluster, SharedCluster)
+        for name, managed_by in (("plain", None), ("marked", PODLEDGER_CONTROLLER)):
+            await local.submit(make_job(name, managed_by=managed_by))
+        async with Controller(cluster, log) as controller:
+            assert [state.name for state in controller.states()] == ["marked"]
 
 
 @pytest.mark.asyncio

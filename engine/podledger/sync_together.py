@@ -92,8 +92,7 @@ async def sync_together(
         # A call that was begun is finished and its answer kept, or a restart would have to ask again.
         with anyio.CancelScope(shield=True):
             commands = [command for _, command in calls]
-            current = reflector.is_current(incarnation)
-            outcomes = await perform(commands) if current else ()
+            outcomes = await perform(commands) if reflector.is_current(incarnation) else ()
             if not reflector.is_current(incarnation):  # neither what was done nor its versions need be there any more
                 outcomes = [RESTORED] * len(calls)
             notices: list[Command] = []

@@ -1,9 +1,10 @@
 """Starting again: from the log, from a snapshot, from the cluster alone; what was under way, lost, or set back."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 from msgspec.structs import replace
 from tests.unit.controller_world import CallsSeen, Wrapped, events_of, held_pods, intents_of, make_job, turns
@@ -17,6 +18,7 @@ from podledger.job import event as ev
 from podledger.job.command import Command, CreatePod, PublishStatus, ReleasePod
 from podledger.job.outcome import Failed, Outcome
 from podledger.log.memory import MemoryLedger
+from podledger.ports import Change, ListBegan, ListEnded, Seen
 from podledger_adapters.local import LocalCluster
 from podledger_adapters.nodes.behaviour import Workload
 from podledger_adapters.nodes.manual import ManualNode
@@ -223,6 +225,52 @@ async def test_a_cluster_restored_from_a_backup_is_noticed_and_counts_nothing_tw
         counts = [event.pod for event in events_of(ledger) if isinstance(event, ev.PodCounted)]
         assert len(counts) == len(set(counts)) == 1
         assert job_of(restored).status.succeeded == 1, "what is counted is published again"
+
+
+@pytest.mark.asyncio
+async def test_a_restored_cluster_is_listed_whole_though_one_watch_never_breaks_and_till_then_nothing_is_done() -> None:
+    class Restored(CallsSeen):
+        """It is restored when `broken` is set; its first watch of pods never breaks; `back` lets it be listed."""
+
+        watches = 0
+
+        @asynccontextmanager
+        async def watch(self) -> AsyncGenerator[AsyncIterator[Sequence[Change]]]:
+            self.watches += 1
+            async with super().watch() as changes:
+                yield self.first(changes) if self.watches == 1 else self.second(changes)
+
+        async def first(self, changes: AsyncIterator[Sequence[Change]]) -> AsyncGenerator[Sequence[Change]]:
+            listed = await anext(changes)
+            yield listed
+            await broken.wait()
+            jobs = [one for one in listed if isinstance(one, Seen) and isinstance(one.object, Job)]
+            yield [ListBegan("Job"), *jobs, ListEnded("Job", "1")]
+            await anyio.sleep_forever()
+
+        async def second(self, changes: AsyncIterator[Sequence[Change]]) -> AsyncGenerator[Sequence[Change]]:
+            await back.wait()
+            async for batch in changes:
+                yield batch
+
+    broken, back = anyio.Event(), anyio.Event()
+    async with LocalCluster.manual() as local:
+        await local.submit(make_job(completions=3, parallelism=1))
+        cluster = Restored(local)
+        async with running(cluster, MemoryLedger(), local):
+            await turns()
+            (pod,) = local.store.table(Pod)
+            broken.set()
+            await end_pods(local)
+            await turns()
+            made = len(cluster.calls)
+            await local.clock.sleep_until(local.clock.now() + 600)
+            assert (cluster.watches, len(cluster.calls)) == (2, made), "there is no telling what is there"
+            back.set()
+            await turns()
+            assert cluster.calls[made:], "and now there is"
+            assert pod.metadata.uid in {command.uid for _, command in cluster.calls if isinstance(command, ReleasePod)}
+            assert job_of(local).status.succeeded == 1
 
 
 @pytest.mark.asyncio

@@ -1,11 +1,11 @@
 """The Job's own half of the fold: spec, status, conditions, and what a status somebody else wrote means for ours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
-from podledger.api.job import JobCondition, JobStatus
+from podledger.api.job import JobCondition, JobStatus, UncountedTerminatedPods
 from podledger.job import event as ev
 from podledger.job.fold_ends import abandon_sync, unstage
 from podledger.job.intervals import parse_intervals
@@ -73,8 +73,9 @@ def _status_imported(state: JobState, event: ev.StatusImported) -> None:
     state.resource_version = event.resource_version
     abandon_sync(state)
     status = event.status
-    state.succeeded = max(state.succeeded, status.succeeded)
-    state.failed = max(state.failed, status.failed)
+    moved_succeeded, moved_failed = _moved(state.published, status)
+    state.succeeded = max(state.succeeded + _leave(state.uncounted_succeeded, moved_succeeded), status.succeeded)
+    state.failed = max(state.failed + _leave(state.uncounted_failed, moved_failed), status.failed)
     listed = status.uncounted_terminated_pods
     if listed is not None:
         for uids, ours, judgement in (
@@ -100,6 +101,29 @@ def _status_imported(state: JobState, event: ev.StatusImported) -> None:
                 indexes.add_range(start, end)
     _take_over(state, status)
     rebuild(state)
+
+
+def _moved(before: JobStatus, status: JobStatus) -> tuple[Sequence[str], Sequence[str]]:
+    """The uids that whoever wrote a status moved from uncounted to the counters: succeeded, failed (KEP-2307).
+
+    A counter that did not rise by as much has not taken them: the cluster was restored from a backup.
+    """
+    listed = before.uncounted_terminated_pods or UncountedTerminatedPods()
+    left = status.uncounted_terminated_pods or UncountedTerminatedPods()
+    succeeded = [uid for uid in listed.succeeded if uid not in left.succeeded]
+    failed = [uid for uid in listed.failed if uid not in left.failed]
+    return (
+        succeeded if status.succeeded - before.succeeded >= len(succeeded) else (),
+        failed if status.failed - before.failed >= len(failed) else (),
+    )
+
+
+def _leave(uncounted: dict[str, None], moved: Sequence[str]) -> int:
+    """Take uids out that are in the counters now, so that they are not settled again; how many there were."""
+    before = len(uncounted)
+    for uid in moved:
+        uncounted.pop(uid, None)
+    return before - len(uncounted)
 
 
 def _take_over(state: JobState, status: JobStatus) -> None:

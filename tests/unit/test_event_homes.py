@@ -144,6 +144,9 @@ def test_an_event_waits_for_the_end_of_a_list() -> None:
     made.see(began, *rest[:-1])
     made.see(rest[-1])
     assert made.written == [("j", "r", "e1", 1)]
+    made.tell(told("e2", "Job", "k"))
+    made.see(*listed("Job", 30, job("j", 3), job("k", 25)))
+    assert made.written[1:] == [("k", "", "e2", 1)]
 
 
 def test_what_is_told_of_a_pod_that_is_gone_is_still_its_jobs_for_as_long_as_events_live() -> None:
@@ -200,6 +203,14 @@ def test_a_restart_writes_nothing_twice() -> None:
     made.see(*listed("Job", 20, job("j", 3)), *listed("Pod", 20))
     made.list_events(*events, told("e3", "Job", "j"))
     assert [uid for _, _, uid, _ in made.written] == ["e1", "e2", "e3"]
+
+
+def test_what_is_told_of_a_pod_that_went_while_nobody_recorded_is_its_jobs() -> None:
+    made = recording()
+    made.restart()
+    made.see(*listed("Job", 20, job("j", 3)), *listed("Pod", 20))
+    made.list_events(told("e1", "Pod", "p"))
+    assert made.written == [("j", "p", "e1", 1)]
 
 
 def test_events_that_expire_are_no_events_and_are_not_remembered_for_good() -> None:

@@ -1,5 +1,7 @@
 """Probes of containers that are processes: what they ask, what their verdicts bring about, and whom they outlive."""
 
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ from tests.system.process_pods import Watching, end_all, end_of, make_pod, only_
 
 from podledger.ports import StopPod
 from podledger_adapters.nodes.process.node import ProcessNode
+from podledger_adapters.nodes.process.shim.record import PodRecord
 
 STAY = "while :; do sleep 0.02; done"
 
@@ -175,6 +178,21 @@ async def test_a_probe_that_cannot_be_made_is_said_and_counts_as_none(node: Proc
         assert (status.container_statuses[0].ready, only_restarts(status)) == (False, 0)
         await node.stop([StopPod(pod.metadata.uid, 0)])
         await watching.until_ended(pod)
+
+
+@pytest.mark.asyncio
+async def test_a_probe_ends_with_its_shim(node: ProcessNode, tmp_path: Path) -> None:
+    pod = make_pod(shell(STAY, readinessProbe=sh("touch probing; sleep 1000")))
+    async with Watching(node) as watching:
+        await node.start([pod])
+        while not (tmp_path / "probing").exists():
+            await watching.pause()
+        state = PodRecord(str(tmp_path / "pods"), pod.metadata.uid).read_state()
+        assert state is not None
+        os.kill(state["shim"], signal.SIGKILL)
+        status = await watching.until_ended(pod)
+    assert (status.phase, only_end(status).reason) == ("Failed", "ContainerStatusUnknown")
+    assert strays(pod.metadata.uid) == []
 
 
 @pytest.mark.asyncio

@@ -1,6 +1,6 @@
 """A real API server's client against the suite of its port; the server is our own, over HTTP."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -13,8 +13,9 @@ from podledger import Controller, MemoryLog
 from podledger.api.job import JobKey
 from podledger.job.command import RecordEvent
 from podledger.job.names import PODLEDGER_CONTROLLER
-from podledger.ports import SharedCluster
+from podledger.ports import Change, ListEnded, SharedCluster
 from podledger.testing.cluster import ClusterConformance, ClusterDriver
+from podledger.watching import keep_watching
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
 
 
@@ -43,6 +44,25 @@ async def test_jobs_that_name_no_controller_are_left_to_the_servers_own() -> Non
             await local.submit(make_job(name, managed_by=managed_by))
         async with Controller(cluster, log) as controller:
             assert [state.name for state in controller.states()] == ["marked"]
+
+
+@pytest.mark.asyncio
+async def test_all_kinds_are_listed_anew_when_a_list_shows_that_the_cluster_was_restored() -> None:
+    listed: list[str] = []
+    async with api_server() as (_, access), KubernetesCluster(access) as cluster:
+
+        async def take(changes: Sequence[Change]) -> bool:
+            ended = [change.kind for change in changes if isinstance(change, ListEnded)]
+            restored = bool(ended) and not listed
+            listed.extend(ended)
+            if set(listed[1:]) == {"Job", "Pod", "CronJob"}:
+                scope.cancel()
+            return not restored
+
+        with anyio.CancelScope() as scope, anyio.fail_after(60):
+            await keep_watching([cluster.watch, cluster.watch_cronjobs], take)
+        assert scope.cancelled_caught
+        assert cluster.client.metrics.relists["Job"] == cluster.client.metrics.relists["Pod"] == 2
 
 
 @pytest.mark.asyncio

@@ -55,6 +55,22 @@ def test_a_deadline_that_passed_while_a_create_is_in_doubt_does_not_spin() -> No
         assert world.wake_at == START_S + Limits().expire_s
 
 
+def test_a_deadline_that_passes_while_a_sync_makes_its_calls_is_met_by_the_next() -> None:
+    world = begin(active_deadline_seconds=1, suspend=True)
+    world.sync()
+    world.change_job(spec=replace(world.job.spec, suspend=False))
+
+    def calls_take_long() -> None:
+        world.now += 3
+
+    world.between = calls_take_long
+    world.sync()
+    assert (world.job.status.active, world.wake_at) == (1, world.now)
+    world.between = None
+    world.sync()
+    assert [c.reason for c in world.job.status.conditions] == ["JobResumed", "DeadlineExceeded"]
+
+
 def test_a_deadline_of_zero_fails_the_first_sync() -> None:
     world = begin(active_deadline_seconds=0)
     world.sync()

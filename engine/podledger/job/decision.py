@@ -235,8 +235,10 @@ def _set_timers(plan: Plan, *, acted: bool) -> None:
     limit_s = state.spec.active_deadline_seconds
     if limit_s is not None and state.start_s and not state.spec.suspend and _interim(state) is None:
         due = float(state.start_s + limit_s)
-        if due > plan.now:  # one that has passed was decided on already, and waits for something else
-            plan.wake(due, "activeDeadlineSeconds")
+        # One that had passed when the sync began was decided on, and waits for a call in doubt; one that passed while
+        # the sync made its calls was not.
+        if due > plan.now or (acted and not state.unresolved):
+            plan.wake(max(due, plan.now), "activeDeadlineSeconds")
     if not acted:
         return
     for since in state.unresolved.values():

@@ -64,6 +64,7 @@ class Process:
                 self.lives += 1
                 self._death, self._scope, self._strained = Death(), anyio.CancelScope(), self._faults.active
                 failure: BaseException | None = None
+                self._proxy.mend()
                 with self._scope:
                     try:
                         await self._live()
@@ -72,7 +73,6 @@ class Process:
                 if failure is not None:
                     self._judge(failure)
                 self._controller = None
-                self._proxy.mend()
                 await anyio.sleep(self._faults.seconds(DOWN_S))
                 if self._faults.strikes(Fault.LEDGER_LOST):
                     self.ledger = MemoryLedger()

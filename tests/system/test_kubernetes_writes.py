@@ -86,8 +86,11 @@ class Run(Struct):
                 syncs.append([])
             elif isinstance(event, ev.StatusPublished):
                 syncs[-1].append(event.resource_version)
+            elif isinstance(event, ev.CallFailed) and event.call == "publish":
+                syncs[-1].append("")  # the spec was changed meanwhile: 409
         assert [each.resource_version for each in sent] == [version for sync in syncs for version in sync]
-        assert {(each.verb, each.resource, each.code) for each in sent} == {("patch", "jobs", 200)}
+        assert {(each.verb, each.resource) for each in sent} == {("patch", "jobs")}
+        assert {each.code for each in sent} <= {200, 409}
         return [len(sync) for sync in syncs if sync]
 
 

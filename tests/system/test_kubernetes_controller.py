@@ -96,7 +96,7 @@ def answering(**changes: Any) -> web.Application:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "this is no Kubernetes API server (/version says 404)"),
+        ({}, "this is no Kubernetes API server (/version says 404"),
         ({"minor": "31"}, "too old for spec.managedBy (1.32 and later honour it)"),
         (
             {"reviews": True},

@@ -38,6 +38,12 @@ class PodHomes:
         self._orphans: dict[str, Pod] = {}
         self._claims: dict[str, dict[str, None]] = {}
         self._settled = False
+        for state in projection:  # what became of them while nobody watched is seen against what was known
+            for pod in state.pods.values():
+                if pod.owned:
+                    self._homes[pod.uid] = state.uid
+                else:
+                    self._claims.setdefault(pod.uid, {})[state.uid] = None
 
     def __repr__(self) -> str:
         waiting = sum(len(pods) for pods in self._waiting.values())

@@ -342,6 +342,17 @@ async def test_a_pod_that_goes_to_another_job_leaves_its_former_one() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_pod_taken_away_while_nobody_watched_leaves_its_job_too() -> None:
+    first = await synced(Seen(job("k", 11)))
+    again = await Watching.begin(log=first.log)
+    bare = [pod("p", 12), pod("q", 13, "k")]  # neither an owner nor a label names the Job any more; or another owner
+    again.see(*listed("Job", 15, job("j", 3), job("k", 11)), *listed("Pod", 15, *bare))
+    assert again.pods_of("k") == ["q"]
+    known = again.journal.projection.states["j"].pods
+    assert [(uid, known[uid].owned) for uid in known] == [("p", False)]
+
+
+@pytest.mark.asyncio
 async def test_several_jobs_may_claim_an_orphan_and_all_let_go_when_one_has_it() -> None:
     jobs = [Seen(job(uid, 11 + at, manual_selector=True, selector=MANUAL)) for at, uid in enumerate("abc")]
     watching = await synced(*jobs)

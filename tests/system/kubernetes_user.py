@@ -277,8 +277,8 @@ class User:
         await eventually(look, lambda: f"{said}; the status is {job.get('status')}")
         return job
 
-    async def until_counts(self, **counts: int) -> Json:
-        """Wait for these counts, 0 where none is named, and as many pods with finalizer; the Job's status."""
+    async def check_counts(self, **counts: int) -> Json:
+        """Fail unless these counts come, 0 where none is named, and as many pods with finalizer; the Job's status."""
         wanted = {name: counts.get(name, 0) for name in COUNTS}
         job = await self.until(str(wanted), lambda job: {k: job["status"].get(k, 0) for k in COUNTS} == wanted)
         pods: list[Json] = []
@@ -290,8 +290,8 @@ class User:
         await eventually(look, lambda: f"{wanted['active']} active pods, each with a finalizer, of {len(pods)}")
         return job["status"]  # type: ignore[no-any-return]  # JSON
 
-    async def until_condition(self, type_: str, reason: str | None = None) -> Json:
-        """Wait for a condition to be True; the Job's status."""
+    async def check_condition(self, type_: str, reason: str | None = None) -> Json:
+        """Fail unless a condition comes to be True; the Job's status."""
 
         def holds(job: Json) -> bool:
             conditions = job["status"].get("conditions", ())
@@ -302,8 +302,8 @@ class User:
         assert reason is None or found[0].get("reason") == reason, found
         return job["status"]  # type: ignore[no-any-return]  # JSON
 
-    async def until_free(self) -> None:
-        """Wait until no pod bears the finalizer, whoever owns it."""
+    async def check_free(self) -> None:
+        """Fail unless in the end no pod bears the finalizer, whoever owns it."""
         held: list[str] = []
 
         async def look() -> bool:
@@ -313,8 +313,8 @@ class User:
 
         await eventually(look, lambda: f"no pod with a finalizer; left are {held}")
 
-    async def until_gone(self, *, pods: int = 0) -> None:
-        """Wait until there is no Job, and so many pods, whoever owns them."""
+    async def check_gone(self, *, pods: int = 0) -> None:
+        """Fail unless in the end there is no Job, and so many pods, whoever owns them."""
 
         async def look() -> bool:
             left = (await self.must("GET", "pods"))["items"]

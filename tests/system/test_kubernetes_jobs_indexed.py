@@ -20,28 +20,28 @@ async def test_indexes_keep_their_names_in_every_life_of_the_controller() -> Non
     async with api_server() as (_, access), User(access) as user:
         async with controlling(access):
             await user.create_job(completions=4, parallelism=3, completionMode="Indexed")
-            await user.until_counts(active=3)
+            await user.check_counts(active=3)
             assert await user.active_indexes() == [0, 1, 2]
             await user.end("Succeeded", index=1)
-            status = await user.until_counts(active=3, succeeded=1)
+            status = await user.check_counts(active=3, succeeded=1)
             assert (status["completedIndexes"], await user.active_indexes()) == ("1", [0, 2, 3])
         await user.end("Failed", index=2)
         async with controlling(access):
-            status = await user.until_counts(active=3, succeeded=1, failed=1)
+            status = await user.check_counts(active=3, succeeded=1, failed=1)
             assert (status["completedIndexes"], await user.active_indexes()) == ("1", [0, 2, 3])
             assert "failedIndexes" not in status
             await user.end("Succeeded", 3)
-            status = await user.until_condition("Complete", "CompletionsReached")
+            status = await user.check_condition("Complete", "CompletionsReached")
             assert status["completedIndexes"] == "0-3"
-            await user.until_counts(succeeded=4, failed=1)
-            await user.until_free()
+            await user.check_counts(succeeded=4, failed=1)
+            await user.check_free()
 
 
 @pytest.mark.asyncio
 async def test_no_completions_are_reached_at_once() -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(completions=0, parallelism=3, completionMode="Indexed")
-        status = await user.until_condition("Complete", "CompletionsReached")
+        status = await user.check_condition("Complete", "CompletionsReached")
         assert [each["type"] for each in status["conditions"]] == ["SuccessCriteriaMet", "Complete"]
         assert (await user.pods(), status.get("completedIndexes")) == ([], None)
         assert await user.events() == ["Completed"]
@@ -56,10 +56,10 @@ async def test_the_gaps_of_a_long_list_of_completed_indexes_are_filled_in_their_
         await user.must("PATCH", "jobs/job/status", {"status": done}, "merge-patch+json")
         assert job["spec"]["backoffLimit"] == 6
         async with controlling(access):
-            await user.until_counts(active=4, succeeded=SPARSE // 2)
+            await user.check_counts(active=4, succeeded=SPARSE // 2)
             assert await user.active_indexes() == [0, 2, 4, 6]
             await user.end("Succeeded", index=4)
-            status = await user.until_counts(active=4, succeeded=SPARSE // 2 + 1)
+            status = await user.check_counts(active=4, succeeded=SPARSE // 2 + 1)
             assert status["completedIndexes"].startswith("1,3-5,7,9,11")
             assert await user.active_indexes() == [0, 2, 6, 8]
 
@@ -178,11 +178,11 @@ COURSES = [
 async def test_each_index_has_its_own_limit(course: Course) -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(completionMode="Indexed", parallelism=course.spec["completions"], **course.spec)
-        status = await user.until_counts(active=course.spec["completions"])
+        status = await user.check_counts(active=course.spec["completions"])
         assert status["failedIndexes"] == ""
         for end in course.ends:
             await user.report(end.status, index=end.index)
-            status = await user.until_counts(**end.counts)
+            status = await user.check_counts(**end.counts)
             assert (status["failedIndexes"], status.get("completedIndexes")) == (end.failed, end.completed)
             assert await user.active_indexes() == list(end.active)
             if end.bears is not None:
@@ -190,23 +190,23 @@ async def test_each_index_has_its_own_limit(course: Course) -> None:
                 assert pod["metadata"]["annotations"][INDEX_FAILURE_COUNT] == str(end.bears)
         if course.ends[-1].active:
             await user.end("Succeeded", len(course.ends[-1].active))
-        await user.until_condition(course.condition, course.reason)
-        await user.until_free()
+        await user.check_condition(course.condition, course.reason)
+        await user.check_free()
 
 
 @pytest.mark.asyncio
 async def test_a_failed_pod_that_is_deleted_stays_until_its_replacement_bears_its_history() -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(completions=1, parallelism=1, completionMode="Indexed", backoffLimitPerIndex=1)
-        await user.until_counts(active=1)
+        await user.check_counts(active=1)
         (failed,) = await user.end("Failed")
         await user.delete_pod(failed)
-        await user.until_counts(active=1, failed=1)
+        await user.check_counts(active=1, failed=1)
         (pod,) = await user.pods(live=True)
         assert pod["metadata"]["annotations"][INDEX_FAILURE_COUNT] == "1"
         await user.end("Succeeded")
-        await user.until_condition("Complete")
-        await user.until_counts(succeeded=1, failed=1)
+        await user.check_condition("Complete")
+        await user.check_counts(succeeded=1, failed=1)
         assert [each["metadata"]["name"] for each in await user.pods()] == [pod["metadata"]["name"]]
 
 
@@ -217,14 +217,14 @@ async def test_each_index_waits_for_its_own_back_off_from_the_end_of_its_pod() -
     options = limited(Limits(backoff_base_s=base_s))
     async with api_server() as (_, access), User(access) as user, controlling(access, options=options):
         await user.create_job(completions=2, parallelism=2, completionMode="Indexed", backoffLimitPerIndex=2)
-        await user.until_counts(active=2)
+        await user.check_counts(active=2)
         await user.end("Failed", index=0)
-        await user.until_counts(active=2, failed=1)
+        await user.check_counts(active=2, failed=1)
         await user.end("Failed", index=0)
         await user.end("Failed", index=1)
-        await user.until_counts(active=2, failed=3)
+        await user.check_counts(active=2, failed=3)
         await user.end("Succeeded", 2)
-        await user.until_condition("Complete")
+        await user.check_condition("Complete")
         for index in (0, 1):
             pods = sorted(await user.pods(index=index), key=failures_before)
             for number, (failed, replacement) in enumerate(pairwise(pods)):
@@ -256,11 +256,11 @@ def finished_s(pod: Json) -> int:
 async def test_more_completions_are_run_too() -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(completions=3, parallelism=3, completionMode="Indexed")
-        await user.until_counts(active=3)
+        await user.check_counts(active=3)
         await user.patch_job(completions=4, parallelism=4)
-        await user.until_counts(active=4)
+        await user.check_counts(active=4)
         await user.end("Succeeded", ALL)
-        status = await user.until_condition("Complete")
+        status = await user.check_condition("Complete")
         assert (status["completedIndexes"], status["succeeded"]) == ("0-3", 4)
 
 
@@ -268,15 +268,15 @@ async def test_more_completions_are_run_too() -> None:
 async def test_of_completions_that_are_left_out_failures_still_count_and_successes_do_not() -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(completions=3, parallelism=3, completionMode="Indexed")
-        await user.until_counts(active=3)
+        await user.check_counts(active=3)
         await user.end("Succeeded", index=1)
         await user.end("Failed", index=2)
-        status = await user.until_counts(active=2, succeeded=1, failed=1)
+        status = await user.check_counts(active=2, succeeded=1, failed=1)
         assert (status["completedIndexes"], await user.active_indexes()) == ("1", [0, 2])
         await user.patch_job(completions=1, parallelism=1)
-        await user.until_counts(active=1, failed=1)
+        await user.check_counts(active=1, failed=1)
         await user.end("Succeeded", index=0)
-        status = await user.until_condition("Complete")
+        status = await user.check_condition("Complete")
         assert (status["completedIndexes"], status["succeeded"], status["failed"]) == ("0", 1, 1)
 
 
@@ -284,20 +284,20 @@ async def test_of_completions_that_are_left_out_failures_still_count_and_success
 async def test_an_index_that_was_left_out_and_comes_back_is_run_again() -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(completions=3, parallelism=3, completionMode="Indexed")
-        await user.until_counts(active=3)
+        await user.check_counts(active=3)
         (first,) = await user.end("Succeeded", index=2)
-        await user.until_counts(active=2, succeeded=1)
+        await user.check_counts(active=2, succeeded=1)
         await user.patch_job(completions=2, parallelism=2)
-        status = await user.until_counts(active=2)
+        status = await user.check_counts(active=2)
         assert "completedIndexes" not in status
         await user.patch_job(completions=3, parallelism=3)
-        await user.until_counts(active=3)
+        await user.check_counts(active=3)
         assert await user.active_indexes() == [0, 1, 2]
         again = [pod["metadata"]["name"] for pod in await user.pods(index=2)]
         assert len(again) == 2
         assert first["metadata"]["name"] in again
         await user.end("Succeeded", 3)
-        status = await user.until_condition("Complete")
+        status = await user.check_condition("Complete")
         assert status["completedIndexes"] == "0-2"
 
 
@@ -305,8 +305,8 @@ async def test_an_index_that_was_left_out_and_comes_back_is_run_again() -> None:
 async def test_scaled_to_nothing_a_job_is_complete() -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(completions=3, parallelism=3, completionMode="Indexed")
-        await user.until_counts(active=3)
+        await user.check_counts(active=3)
         await user.patch_job(completions=0, parallelism=0)
-        await user.until_condition("Complete", "CompletionsReached")
-        await user.until_counts()
+        await user.check_condition("Complete", "CompletionsReached")
+        await user.check_counts()
         assert [index_of(pod) for pod in await user.pods()] == []

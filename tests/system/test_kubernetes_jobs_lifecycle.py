@@ -32,22 +32,22 @@ async def test_a_job_is_suspended_and_resumed_by_different_lives_of_the_controll
     async with api_server() as (_, access), User(access) as user:
         async with controlling(access, ledger):
             await user.create_job(completions=4, parallelism=2)
-            status = await user.until_counts(active=2)
+            status = await user.check_counts(active=2)
             assert (suspended(status), "startTime" in status) == (None, True)
         await user.patch_job(suspend=True)
         async with controlling(access, ledger):
             job = await user.until("Suspended", lambda job: suspended(job["status"]) == "True")
             assert "startTime" not in job["status"]
-            await user.until_counts()
+            await user.check_counts()
         async with controlling(access, ledger):
             await user.patch_job(suspend=False)
             await user.until("resumed", lambda job: suspended(job["status"]) == "False")
-            status = await user.until_counts(active=2)
+            status = await user.check_counts(active=2)
             assert [each["reason"] for each in status["conditions"]] == ["JobResumed"]
             await user.end("Succeeded", 2)
-            await user.until_counts(active=2, succeeded=2)
+            await user.check_counts(active=2, succeeded=2)
             await user.end("Succeeded", 2)
-            await user.until_condition("Complete")
+            await user.check_condition("Complete")
         events = await user.events()
         made = ["SuccessfulCreate"] * 6 + ["SuccessfulDelete"] * 2
         assert sorted(events) == sorted([*made, "Suspended", "Resumed", "Completed"])
@@ -63,7 +63,7 @@ async def test_a_job_created_suspended_takes_new_directives_and_resources_until_
         template["spec"]["nodeSelector"] = {"kind": "fast"}
         template["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "2"}}
         await user.patch_job(suspend=False, template=template)
-        await user.until_counts(active=1)
+        await user.check_counts(active=1)
         (pod,) = await user.pods()
         assert pod["spec"]["nodeSelector"] == {"kind": "fast"}
         assert pod["spec"]["containers"][0]["resources"] == {"requests": {"cpu": "2"}}
@@ -81,7 +81,7 @@ async def test_a_deadline_runs_from_the_resumption() -> None:
         await user.create_job(suspend=True, activeDeadlineSeconds=1)
         await user.until("Suspended", lambda job: suspended(job["status"]) == "True")
         await user.patch_job(suspend=False)
-        status = await user.until_condition("Failed", "DeadlineExceeded")
+        status = await user.check_condition("Failed", "DeadlineExceeded")
         times = {each["type"]: each["lastTransitionTime"] for each in status["conditions"]}
         assert times["FailureTarget"] > status["startTime"]
         assert "completionTime" not in status
@@ -95,7 +95,7 @@ async def test_a_deadline_runs_from_the_resumption() -> None:
 async def test_jobs_of_the_built_in_controller_are_ours_where_we_stand_in_for_it(spec: dict[str, Any]) -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(**spec)
-        await user.until_counts(active=1)
+        await user.check_counts(active=1)
 
 
 @pytest.mark.asyncio
@@ -134,11 +134,11 @@ async def test_a_job_made_anew_for_another_controller_is_not_taken_for_the_old_o
     """The old one's last result waits to be counted when the new one is there."""
     async with api_server() as (_, access), User(access) as user, controlling(access, options=SLOW) as controller:
         await user.create_job()
-        await user.until_counts(active=1)
+        await user.check_counts(active=1)
         await user.end("Succeeded")
         await user.delete_job("Background")
         await user.create_job(managedBy=OTHER)
-        await user.until_free()
+        await user.check_free()
         await until_settled(user, controller)
         assert (await user.job())["status"] == {}
         assert await user.pods() == []
@@ -152,17 +152,17 @@ async def test_a_job_made_anew_under_its_name_inherits_neither_counts_nor_back_o
     async with api_server() as (_, access), User(access) as user:
         async with controlling(access, ledger, options=long):
             await user.create_job(backoffLimit=3)
-            await user.until_counts(active=1)
+            await user.check_counts(active=1)
             await user.end("Failed")
-            await user.until_counts(failed=1)
+            await user.check_counts(failed=1)
         await user.delete_job("Background")
         await user.create_job(backoffLimit=0)
         async with controlling(access, ledger, options=long):
-            await user.until_counts(active=1)
+            await user.check_counts(active=1)
             await user.end("Succeeded")
-            await user.until_condition("Complete")
-            await user.until_counts(succeeded=1)
-            await user.until_free()
+            await user.check_condition("Complete")
+            await user.check_counts(succeeded=1)
+            await user.check_free()
 
 
 # ---- deletion -------------------------------------------------------------------------------------------------------
@@ -175,15 +175,15 @@ async def test_no_pod_of_a_deleted_job_is_held(propagation: str | None, *, down:
     async with api_server() as (_, access), User(access) as user:
         async with controlling(access):
             await user.create_job(parallelism=2)
-            await user.until_counts(active=2)
+            await user.check_counts(active=2)
             if not down:
                 await user.delete_job(propagation)
-                await user.until_free()
+                await user.check_free()
         if down:
             await user.delete_job(propagation)
         async with controlling(access):
-            await user.until_free()
-            await user.until_gone(pods=2 if propagation in ("Orphan", None) else 0)
+            await user.check_free()
+            await user.check_gone(pods=2 if propagation in ("Orphan", None) else 0)
 
 
 @pytest.mark.asyncio
@@ -196,15 +196,15 @@ async def test_pods_are_freed_when_a_job_fails_while_they_are_still_being_create
 
         await eventually(look, lambda: "a pod")
         await user.end("Failed")
-        await user.until_condition("Failed", "BackoffLimitExceeded")
-        await user.until_free()
+        await user.check_condition("Failed", "BackoffLimitExceeded")
+        await user.check_free()
 
 
 @pytest.mark.asyncio
 async def test_a_finished_job_without_time_to_live_goes_with_its_pods() -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(ttlSecondsAfterFinished=0, template={"spec": {"nodeName": "node-1"}})
-        await user.until_counts(active=1)
+        await user.check_counts(active=1)
         await user.end("Succeeded")
-        await user.until_free()
-        await user.until_gone()
+        await user.check_free()
+        await user.check_gone()

@@ -49,7 +49,7 @@ async def test_pods_that_a_quota_refuses_are_told_of_and_tried_again() -> None:
         quota = Quota(cluster, 3)
         async with Controller(quota, log, options=FAST):
             await user.create_job(completions=8, parallelism=8)
-            await user.until_counts(active=3)
+            await user.check_counts(active=3)
             told: list[Json] = []
 
             async def look() -> bool:
@@ -59,27 +59,27 @@ async def test_pods_that_a_quota_refuses_are_told_of_and_tried_again() -> None:
             await eventually(look, lambda: "FailedCreate")
             assert [(each["type"], each["message"]) for each in told] == [("Warning", f"Error creating: {QUOTA}")]
             quota.left = ALL
-            await user.until_counts(active=8)
+            await user.check_counts(active=8)
             await user.end("Succeeded", 8)
-            await user.until_condition("Complete")
+            await user.check_condition("Complete")
 
 
 @pytest.mark.asyncio
 async def test_what_users_write_into_a_job_meanwhile_stays() -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(completions=12, parallelism=12)
-        await user.until_counts(active=12)
+        await user.check_counts(active=12)
         for done in range(1, 13):
             await user.end("Succeeded")
             for edit in range(3):  # some of them between what the controller saw and what it writes
                 meta = {"annotations": {"example.com/edit": f"{done}.{edit}"}, "labels": {f"example.com/{done}": "x"}}
                 await user.must("PATCH", "jobs/job", {"metadata": meta}, "merge-patch+json")
-            await user.until_counts(active=12 - done, succeeded=done)
+            await user.check_counts(active=12 - done, succeeded=done)
         meta = (await user.job())["metadata"]
         assert meta["annotations"]["example.com/edit"] == "12.2"
         assert {f"example.com/{done}" for done in range(1, 13)} <= meta["labels"].keys()
-        await user.until_condition("Complete")
-        await user.until_free()
+        await user.check_condition("Complete")
+        await user.check_free()
 
 
 @pytest.mark.asyncio
@@ -90,7 +90,7 @@ async def test_namesakes_that_follow_one_another_share_nothing(propagation: str)
         for generation in range(GENERATIONS):
             await user.create_job(completions=3, parallelism=3, backoffLimit=0)
             if generation % 4:
-                await user.until_counts(active=3)
+                await user.check_counts(active=3)
             if generation % 4 == 2:
                 await user.end("Failed")
             elif generation % 4 == 3:
@@ -102,18 +102,18 @@ async def test_namesakes_that_follow_one_another_share_nothing(propagation: str)
 
             await eventually(gone, lambda: "its end")
         await user.create_job(completions=3, parallelism=3, backoffLimit=0)
-        await user.until_counts(active=3)
+        await user.check_counts(active=3)
         await user.end("Succeeded", 3)
-        await user.until_condition("Complete")
-        await user.until_counts(succeeded=3)
-        await user.until_free()
+        await user.check_condition("Complete")
+        await user.check_counts(succeeded=3)
+        await user.check_free()
 
 
 @pytest.mark.asyncio
 async def test_a_finalizer_taken_off_a_running_pod_loses_its_result_and_nothing_else() -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(completions=2, parallelism=2)
-        await user.until_counts(active=2)
+        await user.check_counts(active=2)
         stripped = (await user.pods())[0]
         await user.strip(stripped)
         await user.put_status(stripped, {"phase": "Succeeded"})
@@ -124,15 +124,15 @@ async def test_a_finalizer_taken_off_a_running_pod_loses_its_result_and_nothing_
         await eventually(replaced, lambda: "a third pod")
         assert all(FINALIZER in pod["metadata"]["finalizers"] for pod in await user.active_pods())
         await user.end("Succeeded", 2)
-        await user.until_condition("Complete")
-        await user.until_counts(succeeded=2)
+        await user.check_condition("Complete")
+        await user.check_counts(succeeded=2)
 
 
 @pytest.mark.asyncio
 async def test_a_namespace_that_is_deleted_takes_its_jobs_and_held_pods_along() -> None:
     async with api_server() as (local, access), User(access) as user, controlling(access):
         await user.create_job(completions=5, parallelism=3, template={"spec": {"nodeName": "node-1"}})
-        await user.until_counts(active=3)
+        await user.check_counts(active=3)
         await user.end("Succeeded")
         await user.must("DELETE", "")
 

@@ -57,18 +57,18 @@ async def test_a_failure_is_handled_by_the_first_rule_that_matches(
     async with api_server() as (_, access), User(access) as user:
         async with controlling(access):
             await user.create_job(podFailurePolicy={"rules": RULES})
-            await user.until_counts(active=1)
+            await user.check_counts(active=1)
             if not restart:
                 await user.report(status)
-                await user.until_counts(active=active, failed=failed)
+                await user.check_counts(active=active, failed=failed)
         if restart:
             await user.report(status)
         async with controlling(access):
-            await user.until_counts(active=active, failed=failed)
+            await user.check_counts(active=active, failed=failed)
             if active:
                 await user.end("Succeeded")
-            await user.until_condition("Complete" if active else "Failed", reason)
-            await user.until_free()
+            await user.check_condition("Complete" if active else "Failed", reason)
+            await user.check_free()
 
 
 @pytest.mark.asyncio
@@ -84,17 +84,17 @@ async def test_the_verdict_outlives_the_pod_that_gave_it() -> None:
     async with api_server() as (_, access), User(access) as user:
         async with controlling(access):
             await user.create_job(completions=3, parallelism=3, podFailurePolicy={"rules": RULES})
-            await user.until_counts(active=3)
+            await user.check_counts(active=3)
         async with dying(access, second_write):
             (failed,) = await user.end("Failed", code=5)
         await user.delete_pod(failed, 0)
         name = failed["metadata"]["name"]
         assert name not in [pod["metadata"]["name"] for pod in await user.pods()]
         async with controlling(access):
-            status = await user.until_condition("Failed", "PodFailurePolicy")
+            status = await user.check_condition("Failed", "PodFailurePolicy")
             assert f"for pod suite/{name} failed with exit code 5" in status["conditions"][-1]["message"]
-            await user.until_counts(failed=3)
-            await user.until_free()
+            await user.check_counts(failed=3)
+            await user.check_free()
 
 
 # ---- successPolicy --------------------------------------------------------------------------------------------------
@@ -118,15 +118,15 @@ async def test_the_rest_is_ended_once_a_rule_is_met(
     policy: Json = {"successPolicy": {"rules": [rule]}} if rule else {}
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(completions=completions, parallelism=completions, completionMode="Indexed", **policy)
-        await user.until_counts(active=completions)
+        await user.check_counts(active=completions)
         for count, index in enumerate(succeeds, 1):
             await user.end("Succeeded", index=index)
             last = count == len(succeeds)
-            await user.until_counts(active=0 if last else completions - count, succeeded=count)
-        status = await user.until_condition("Complete", reason)
+            await user.check_counts(active=0 if last else completions - count, succeeded=count)
+        status = await user.check_condition("Complete", reason)
         assert [each["type"] for each in status["conditions"]] == ["SuccessCriteriaMet", "Complete"]
         assert status["completionTime"] >= status["startTime"]
-        await user.until_free()
+        await user.check_free()
 
 
 # ---- ends that wait for pods ----------------------------------------------------------------------------------------
@@ -138,19 +138,19 @@ async def test_a_job_has_failed_only_when_its_last_pod_has_ended(*, restart: boo
     async with api_server() as (_, access), User(access) as user:
         async with controlling(access):
             await user.create_job(completions=2, parallelism=2, backoffLimit=0, template=TEMPLATE)
-            await user.until_counts(active=2)
+            await user.check_counts(active=2)
             await user.end("Failed")
-            status = await user.until_counts(failed=2, terminating=1)
+            status = await user.check_counts(failed=2, terminating=1)
             assert [each["type"] for each in status["conditions"]] == ["FailureTarget"]
             if not restart:
                 await user.end("Succeeded")
-                await user.until_condition("Failed", "BackoffLimitExceeded")
+                await user.check_condition("Failed", "BackoffLimitExceeded")
         async with controlling(access):
             if restart:
                 await user.end("Succeeded")
-            status = await user.until_condition("Failed", "BackoffLimitExceeded")
+            status = await user.check_condition("Failed", "BackoffLimitExceeded")
             assert [each["type"] for each in status["conditions"]] == ["FailureTarget", "Failed"]
-            await user.until_counts(failed=2)
+            await user.check_counts(failed=2)
             assert all(pod["metadata"]["finalizers"] == [HELD] for pod in await user.pods())
 
 
@@ -158,14 +158,14 @@ async def test_a_job_has_failed_only_when_its_last_pod_has_ended(*, restart: boo
 async def test_a_job_that_is_scaled_to_what_it_has_is_complete_only_when_the_rest_has_ended() -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(completions=2, parallelism=2, completionMode="Indexed", template=TEMPLATE)
-        await user.until_counts(active=2)
+        await user.check_counts(active=2)
         await user.end("Succeeded", index=0)
         await user.patch_job(completions=1, parallelism=1)
-        status = await user.until_counts(succeeded=1, terminating=1)
+        status = await user.check_counts(succeeded=1, terminating=1)
         assert [each["type"] for each in status["conditions"]] == ["SuccessCriteriaMet"]
         await user.end("Succeeded")
-        await user.until_condition("Complete", "CompletionsReached")
-        status = await user.until_counts(succeeded=1)
+        await user.check_condition("Complete", "CompletionsReached")
+        status = await user.check_counts(succeeded=1)
         assert status["completedIndexes"] == "0"
 
 
@@ -200,27 +200,27 @@ REPLACING = [
 async def test_deleted_pods_are_replaced_when_the_policy_says_so(case: Replacing) -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(completions=2, parallelism=2, template=TEMPLATE, **case.spec)
-        await user.until_counts(active=2)
+        await user.check_counts(active=2)
         deleted = await user.pods()
         for pod in deleted:
             await user.delete_pod(pod)
-        await user.until_counts(**case.terminating)
+        await user.check_counts(**case.terminating)
         held = [pod for pod in await user.pods() if "deletionTimestamp" in pod["metadata"]]
         assert all((FINALIZER in pod["metadata"]["finalizers"]) != ("active" in case.terminating) for pod in held)
         for pod in held:
             await user.put_status(pod, phase_status("Failed"))
-        await user.until_counts(**case.after)
+        await user.check_counts(**case.after)
 
 
 @pytest.mark.asyncio
 async def test_the_policy_may_be_changed_while_a_pod_terminates_and_one_that_never_ends_blocks_nobody_then() -> None:
     async with api_server() as (_, access), User(access) as user, controlling(access):
         await user.create_job(completions=2, parallelism=2, template=TEMPLATE, podReplacementPolicy="Failed")
-        await user.until_counts(active=2)
+        await user.check_counts(active=2)
         await user.delete_pod((await user.pods())[0])
-        await user.until_counts(active=1, terminating=1)
+        await user.check_counts(active=1, terminating=1)
         await user.patch_job(podReplacementPolicy="TerminatingOrFailed")
-        await user.until_counts(active=2, terminating=1, failed=1)
+        await user.check_counts(active=2, terminating=1, failed=1)
         await user.end("Succeeded", 3)
-        await user.until_condition("Complete")
-        await user.until_counts(failed=1, succeeded=2)
+        await user.check_condition("Complete")
+        await user.check_counts(failed=1, succeeded=2)

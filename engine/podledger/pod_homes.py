@@ -23,8 +23,9 @@ Report = Callable[[str, Sequence[JobEvent]], None]
 class PodHomes:
     """Finds the Jobs of pods. `report` folds events of a Job; `foreign` are the Jobs that others manage.
 
-    `_homes` has the Job of every owned pod that is of interest, `_waiting` the pods whose Job was not shown yet, or that
-    have to be freed when it goes, `_orphans` those without an owner, and `_claims` the Jobs that keep an eye on one of these.
+    `_homes` has the Job of every owned pod that is of interest, `_waiting` the pods whose Job was not shown yet, or
+    that have to be freed when it goes, `_orphans` those without an owner, and `_claims` the Jobs that keep an eye on
+    one of these.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
-from tests.unit.test_reflector import gone, job, listed, pod
+from tests.unit.reflector_world import gone, job, listed, pod
 
 from podledger import Job, MemoryLog, VirtualClock
 from podledger.api.cronjob import CronJob

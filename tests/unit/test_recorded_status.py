@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from tests.unit.reflector_world import job, listed, pod
 from tests.unit.test_event_homes import Recording
-from tests.unit.test_reflector import job, listed, pod
 
 from podledger.api.job import Job, JobStatus, UncountedTerminatedPods
 from podledger.api.pod import Pod

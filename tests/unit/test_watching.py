@@ -78,3 +78,4 @@ async def test_a_watch_that_ends_is_an_error() -> None:
             tasks.start_soon(keep_watching, [feed.watch], take)
             await turns()
             await feed.show.aclose()
+    assert (feed.begun, feed.open) == (1, 0)

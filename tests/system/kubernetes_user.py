@@ -206,12 +206,18 @@ class User:
             "DELETE", f"jobs/{self.name}", options | ({"propagationPolicy": propagation} if propagation else {})
         )
 
-    async def events(self) -> list[str]:
-        """Reasons of the Kubernetes Events about the Job, in the order of their first times."""
-        found = (await self.must("GET", "events"))["items"]
-        about = [each for each in found if each["involvedObject"].get("uid") == self.uid]
-        assert all(each["source"]["component"] == "job-controller" for each in about)
-        return [each["reason"] for each in about for _ in range(each.get("count") or 1)]
+    async def check_events(self, *reasons: str) -> None:
+        """Fail unless these come to be the reasons of the Kubernetes Events about the Job, each as often as named."""
+        told: list[str] = []
+
+        async def look() -> bool:
+            found = (await self.must("GET", "events"))["items"]
+            about = [each for each in found if each["involvedObject"].get("uid") == self.uid]
+            assert all(each["source"]["component"] == "job-controller" for each in about)
+            told[:] = sorted(each["reason"] for each in about for _ in range(each.get("count") or 1))
+            return told == sorted(reasons)
+
+        await eventually(look, lambda: f"Events {sorted(reasons)}; there are {told}")
 
     # ---- pods ---------------------------------------------------------------------------------------------------
 

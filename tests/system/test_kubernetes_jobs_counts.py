@@ -32,7 +32,7 @@ async def test_each_life_of_the_controller_goes_on_where_the_last_one_ended(kept
             await user.check_free()
             assert (await user.job())["status"] == done
             assert len(await user.pods()) == 2
-        assert sorted(await user.events()) == ["Completed", "SuccessfulCreate", "SuccessfulCreate"]
+        await user.check_events("Completed", "SuccessfulCreate", "SuccessfulCreate")
 
 
 @pytest.mark.asyncio
@@ -67,8 +67,7 @@ async def test_pods_that_a_lower_parallelism_removes_are_no_failures() -> None:
         await user.check_condition("Complete")
         await user.check_counts(succeeded=4)
         await user.check_free()
-        events = await user.events()
-        assert (events.count("SuccessfulCreate"), events.count("SuccessfulDelete")) == (7, 3)
+        await user.check_events(*["SuccessfulCreate"] * 7, *["SuccessfulDelete"] * 3, "Completed")
 
 
 @pytest.mark.asyncio

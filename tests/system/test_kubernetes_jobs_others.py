@@ -137,8 +137,9 @@ async def test_a_namespace_that_is_deleted_takes_its_jobs_and_held_pods_along() 
         await user.must("DELETE", "")
 
         async def pods_left() -> bool:
-            for pod in await user.pods():
-                await user.delete_pod(pod, 0)  # as the kubelet of a node does at last
+            for pod in await user.pods():  # as the kubelet of a node does at last, but some are gone already
+                options = {"kind": "DeleteOptions", "gracePeriodSeconds": 0}
+                await user.call("DELETE", f"pods/{pod['metadata']['name']}", options)
             return not await user.pods()
 
         await eventually(pods_left, lambda: "no pod")

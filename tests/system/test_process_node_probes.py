@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import to_thread
 from tests.system.process_pods import Watching, end_all, end_of, make_pod, only_end, shell, strays
 
 from podledger.ports import StopPod
@@ -167,6 +168,20 @@ async def test_a_probe_that_takes_too_long_is_killed_with_all_it_started(node: P
 
 
 @pytest.mark.asyncio
+async def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_said(node: ProcessNode) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        get = {"httpGet": {"path": "/", "port": port}, "periodSeconds": 1, "failureThreshold": 1}
+        pod = make_pod(shell(STAY, livenessProbe=get))
+        async with Watching(node) as watching:
+            await node.start([pod])
+            status = await watching.until_ended(pod)
+    why = f'Get "http://127.0.0.1:{port}/": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+    assert only_end(status).exit_code == 143
+    assert ("Warning", "Unhealthy", f"Liveness probe failed: {why}") in watching.notices(pod)
+
+
+@pytest.mark.asyncio
 async def test_a_probe_that_cannot_be_made_is_said_and_counts_as_none(node: ProcessNode) -> None:
     probe = {"exec": {"command": ["no-such-command"]}, "periodSeconds": 1, "failureThreshold": 1}
     pod = make_pod(shell(STAY, livenessProbe=probe, readinessProbe=probe))
@@ -193,6 +208,23 @@ async def test_a_probe_ends_with_its_shim(node: ProcessNode, tmp_path: Path) -> 
         status = await watching.until_ended(pod)
     assert (status.phase, only_end(status).reason) == ("Failed", "ContainerStatusUnknown")
     assert strays(pod.metadata.uid) == []
+
+
+@pytest.mark.asyncio
+async def test_a_probe_over_the_network_ends_with_its_shim_too(node: ProcessNode, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        get = {"httpGet": {"path": "/", "port": silent.getsockname()[1]}, "periodSeconds": 1, "timeoutSeconds": 1000}
+        pod = make_pod(shell(STAY, readinessProbe=get))
+        async with Watching(node) as watching:
+            await node.start([pod])
+            asking, _ = await to_thread.run_sync(silent.accept)
+            state = PodRecord(str(tmp_path / "pods"), pod.metadata.uid).read_state()
+            assert state is not None
+            os.kill(state["shim"], signal.SIGKILL)
+            # Not before: it shares the pod's lock.
+            status = await watching.until_ended(pod)
+            asking.close()
+    assert (status.phase, only_end(status).reason) == ("Failed", "ContainerStatusUnknown")
 
 
 @pytest.mark.asyncio

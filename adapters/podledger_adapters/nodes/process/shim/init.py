@@ -91,13 +91,14 @@ def run_init(execute: Callable[[], str], status: int, command: int) -> NoReturn:
         os.set_blocking(wake_read, False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        main, failure = _start_main(execute, (status, command, wake_read, wake_write))
+        main, start = _start_main(execute, (status, command, wake_read, wake_write))
+        failure, commands = _await_start(main, start, command)
         if failure:
             os.waitpid(main, 0)
             _say(status, f"failed {failure}")
             os._exit(0)
         _say(status, "started")
-        wait_status = _supervise(main, command, wake_read)
+        wait_status = _supervise(main, command, wake_read, commands)
         _say(status, f"ended {wait_status}")
     except BaseException as error:
         _say(status, f"failed the container's supervisor: {error!r}")
@@ -113,8 +114,8 @@ def _say(status: int, line: str) -> None:
         os.write(status, line.replace("\n", " ").encode()[:_MESSAGE_LIMIT] + b"\n")
 
 
-def _start_main(execute: Callable[[], str], private: Collection[int]) -> tuple[int, str]:
-    """Fork the main process; its pid, and why it could not start or ""."""
+def _start_main(execute: Callable[[], str], private: Collection[int]) -> tuple[int, int]:
+    """Fork the main process; its pid, and what it says why it could not start on: closed once it executes something."""
     read, write = os.pipe()
     me = os.getpid()
     main = os.fork()
@@ -139,19 +140,41 @@ def _start_main(execute: Callable[[], str], private: Collection[int]) -> tuple[i
     # The output pipe belongs to the main process now; a copy here would keep it open.
     os.close(1)
     os.close(2)
-    said = b""
-    while chunk := os.read(read, _MESSAGE_LIMIT):
-        said += chunk
-    os.close(read)
-    return main, said.decode(errors="replace")
+    return main, read
 
 
-def _supervise(main: int, command: int, wake: int) -> int:
+def _await_start(main: int, start: int, command: int) -> tuple[str, bytes]:
+    """Wait until the main process executes something, or gives up: why or "", and what was commanded meanwhile.
+
+    It can be killed here already: a directory may not answer, and what a probe asks over the network executes nothing.
+    TERM waits: until then the process ignores it, as the shim does.
+    """
+    poller = select.poll()
+    poller.register(start, select.POLLIN)
+    poller.register(command, select.POLLIN)
+    said = commands = b""
+    while True:
+        for fd, _ in poller.poll():
+            if fd == command:
+                commands += os.read(command, 16) or KILL
+                if KILL in commands:
+                    poller.unregister(command)
+                    os.kill(main, signal.SIGKILL)
+            elif chunk := os.read(start, _MESSAGE_LIMIT):
+                said += chunk
+            else:
+                os.close(start)
+                return said.decode(errors="replace"), commands
+
+
+def _supervise(main: int, command: int, wake: int, commands: bytes) -> int:
     """Wait for the main process, obeying commands; then end all others. The main process' wait status."""
     poller = select.poll()
     poller.register(command, select.POLLIN)
     poller.register(wake, select.POLLIN)
-    killing = False
+    killing = KILL in commands
+    if TERM in commands:
+        os.kill(main, signal.SIGTERM)
     while not _has_ended(main):
         if killing:
             _kill_group(main)

@@ -65,7 +65,7 @@ LIKELIHOOD: Mapping[Fault, float] = {
     Fault.TIMED_OUT_AFTER: 0.004,
     Fault.SLOW: 0.05,
     Fault.PAGES_ONLY: 0.5,
-    Fault.LIST_EXPIRED: 0.1,
+    Fault.LIST_EXPIRED: 0.25,
     Fault.LIST_CUT: 0.1,
     Fault.WATCH_RESET: 0.1,
     Fault.WATCH_ERROR: 0.1,

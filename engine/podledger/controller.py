@@ -168,8 +168,16 @@ class Controller:
         return None if self._journal is None else self._journal.projection.states.get(uid)
 
     def states(self) -> Sequence[JobState]:
-        """All Jobs known, in the order in which they were first seen."""
+        """All Jobs known, in the order in which they were first seen.
+
+        The log may know some of namespaces that are not listed any more, or that are another controller's by now.
+        """
         return () if self._journal is None else tuple(self._journal.projection)
+
+    @property
+    def jobs(self) -> int:
+        """How many Jobs are there that it looks after."""
+        return 0 if self._reflector is None else self._reflector.jobs
 
     def cron_state(self, key: JobKey) -> CronState | None:
         """What is known of a CronJob now, or None. Live and read-only, as `state`."""

@@ -4,15 +4,14 @@ Jobs may be shown before their CronJob, outlive it, or lose their owner. What th
 `cron/observation.py`; what is stale was sorted out by `reflector.py` before. As `pod_homes.py` is for pods.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from podledger.api.cronjob import CronJob
 from podledger.api.job import Job, JobKey
 from podledger.cron.event import CronEvent
 from podledger.cron.observation import observe_cronjob, observe_cronjob_gone, observe_run, observe_run_gone
-from podledger.cron.state import CronState
 from podledger.cron_states import CronStates
-from podledger.freshness import version_of
+from podledger.freshness import IsGone, version_of
 
 __all__ = ["CronHomes"]
 
@@ -61,10 +60,10 @@ class CronHomes:
         if state is not None:
             self._report(uid, observe_cronjob_gone(state))
 
-    def drop_unlisted(self, listed: Mapping[str, object], version: int) -> None:
-        """Forget the CronJobs that a list of this version does not show."""
+    def drop_unlisted(self, is_gone: IsGone) -> None:
+        """Forget the CronJobs that a list shows to be gone."""
         for state in list(self._states):
-            if state.uid not in listed and version_of(state.resource_version) <= version:
+            if is_gone(state.namespace, state.uid, version_of(state.resource_version)):
                 self.gone(state.uid)
 
     # ---- Jobs -------------------------------------------------------------------------------------------------------
@@ -95,14 +94,11 @@ class CronHomes:
         if (state := self._states.find(home)) is not None:
             self._report(state.uid, observe_run_gone(state, uid))
 
-    def drop_unlisted_jobs(self, listed: Mapping[str, object], version: int) -> None:
-        """Forget the Jobs that a list of this version does not show; one that we made since cannot be in it."""
-        for uid in [uid for uid in self._homes if uid not in listed]:
+    def drop_unlisted_jobs(self, is_gone: IsGone) -> None:
+        """Forget the Jobs that a list shows to be gone; one that we made since cannot be in it."""
+        for uid in [uid for uid, home in self._homes.items() if is_gone(home.namespace, uid, 0)]:
             self.job_gone(uid)
         for state in list(self._states):
-            self._drop_runs(state, listed, version)
-
-    def _drop_runs(self, state: CronState, listed: Mapping[str, object], version: int) -> None:
-        for run in list(state.runs.values()):
-            if run.uid not in listed and run.resource_version <= version:
-                self._report(state.uid, observe_run_gone(state, run.uid))
+            for run in list(state.runs.values()):
+                if is_gone(state.namespace, run.uid, run.resource_version):
+                    self._report(state.uid, observe_run_gone(state, run.uid))

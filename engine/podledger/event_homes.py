@@ -107,6 +107,7 @@ class EventHomes:
     def _drop_unlisted(self, now: float) -> None:
         listed, self._listed_pods = self._listed_pods, None
         if listed is not None:
+            # Those that are only outside of what was listed go too: nothing is told of them from here on.
             for uid in [uid for uid in self._pods if uid not in listed]:
                 self._pod_gone(uid, now)
 

@@ -5,13 +5,17 @@ the last one is a repeat. Our own writes run ahead of the watch: until it has ca
 are not believed.
 """
 
+from collections.abc import Callable
 from typing import Final, get_args
 
 from podledger.ports import Kind
 
-__all__ = ["KINDS", "Freshness", "version_of"]
+__all__ = ["KINDS", "Freshness", "IsGone", "version_of"]
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+IsGone = Callable[[str, str, int], bool]
+"""Whether a list shows that an object is gone, by its namespace, its uid and the version that is known of it."""
 
 
 def version_of(resource_version: str) -> int:

@@ -7,6 +7,7 @@ is `job/observation.py`; what is stale was sorted out by `reflector.py` before.
 from collections.abc import Callable, Mapping, Sequence
 
 from podledger.api.pod import Pod
+from podledger.freshness import IsGone
 from podledger.job.event import JobEvent, JobMissing
 from podledger.job.names import FINALIZER
 from podledger.job.observation import observe_pod, observe_pod_gone, observe_stray
@@ -29,7 +30,7 @@ class PodHomes:
     """
 
     def __init__(
-        self, projection: Projection, foreign: Mapping[str, None], report: Report, *, frees_strays: bool = False
+        self, projection: Projection, foreign: Mapping[str, object], report: Report, *, frees_strays: bool = False
     ) -> None:
         """`frees_strays`: whether pods that nobody accounts for are ours to free of the finalizer."""
         self._frees_strays = frees_strays
@@ -113,17 +114,17 @@ class PodHomes:
         """Jobs and pods are to be listed anew: until then whose Job is not there is not known."""
         self._settled = False
 
-    def drop_unlisted(self, is_gone: Callable[[str, int], bool]) -> None:
-        """Forget the pods that a list does not show; `is_gone` says of a uid and a version whether that is so."""
+    def drop_unlisted(self, is_gone: IsGone) -> None:
+        """Forget the pods that a list shows to be gone."""
         for state in list(self._projection):
-            lost = [pod.uid for pod in state.pods.values() if is_gone(pod.uid, pod.resource_version)]
+            lost = [pod.uid for pod in state.pods.values() if is_gone(state.namespace, pod.uid, pod.resource_version)]
             for uid in lost:
                 self._report(state.uid, observe_pod_gone(state, uid))
                 self._leave(uid, "")
-        shown = [*self._orphans, *(uid for pods in self._waiting.values() for uid in pods)]
-        for uid in shown:
-            if is_gone(uid, 0):
-                self._leave(uid, "")
+        shown = [*self._orphans.values(), *(pod for pods in self._waiting.values() for pod in pods.values())]
+        for pod in shown:
+            if is_gone(pod.metadata.namespace, pod.metadata.uid, 0):
+                self._leave(pod.metadata.uid, "")
 
     # ---- homes ------------------------------------------------------------------------------------------------------
 

@@ -59,9 +59,17 @@ Kind = Literal["Job", "Pod", "CronJob", "Event"]
 
 
 class ListBegan(Struct, frozen=True, gc=False):
-    """A list of a kind follows: `Seen` for each object there is, then `ListEnded`. What was not seen is gone."""
+    """A list of a kind follows: `Seen` for each object there is, then `ListEnded`. What was not seen is gone.
+
+    `namespaces` are what it is a list of, none for all: of other namespaces it says nothing.
+    """
 
     kind: Kind
+    namespaces: tuple[str, ...] = ()
+
+    def covers(self, namespace: str) -> bool:
+        """Whether it is a list of this namespace too."""
+        return not self.namespaces or namespace in self.namespaces
 
 
 class Seen(Struct, frozen=True, gc=False):
@@ -117,8 +125,10 @@ class Cluster(Protocol):
         all listed again, a watch is left and another one entered; the engine does so when a list shows that the
         cluster was restored from a backup, and decides nothing until the lists have come. Within a
         kind and namespace, changes come in the order of their resourceVersions; states in between may be missing, and
-        repeats do no harm. After a list that is not consistent, the changes since then follow. The iterator raises
-        ClusterError only when there is no use in trying on, and never ends.
+        repeats do no harm. After a list that is not consistent, the changes since then follow. All that is shown is of
+        the namespaces that the lists name, the same ones for all kinds: what is known of others stays as it is, and no
+        controller decides on it. The iterator raises ClusterError only when there is no use in trying on, and never
+        ends.
         """
         ...
 

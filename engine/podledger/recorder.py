@@ -51,8 +51,8 @@ class Recorder:
 
     @property
     def jobs(self) -> int:
-        """How many Jobs are known to be there."""
-        return 0 if self._journal is None else sum(not state.gone for state in self._journal.projection)
+        """How many Jobs are known to be there, of the namespaces that are listed."""
+        return 0 if self._reflector is None else self._reflector.jobs
 
     @property
     def pods(self) -> int:

@@ -7,7 +7,7 @@ listed anew. Else a stale replica answered, and is waited for until it has caugh
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -16,9 +16,10 @@ from podledger.api.job import Job, JobKey
 from podledger.api.kubernetes_event import KubernetesEvent
 from podledger.api.pod import Pod
 from podledger.cron.event import CronEvent
+from podledger.cron.state import CronState
 from podledger.cron_homes import CronHomes
 from podledger.event import ClusterRewound, ListGap
-from podledger.freshness import Freshness, version_of
+from podledger.freshness import Freshness, IsGone, version_of
 from podledger.job.decision import is_managed_by
 from podledger.job.event import JobDeleting, JobEvent, JobGone, JobSet, JobSpecChanged
 from podledger.job.names import JOB_CONTROLLER
@@ -36,6 +37,7 @@ _AT_ONCE: frozenset[type] = frozenset({JobSet, JobSpecChanged, JobDeleting, JobG
 class _Listing(Struct):
     """A list being shown. `known` is what it has to reach, `behind` whether it ended before and is catching up."""
 
+    began: ListBegan
     known: int
     objects: dict[str, Job | Pod | CronJob] = {}
     behind: bool = False
@@ -52,10 +54,12 @@ class Reflector:
         self._freshness = Freshness(journal.projection.revision)
         self._listing: dict[Kind, _Listing] = {}
         kinds: Sequence[Kind] = ("Job", "Pod", "CronJob") if cronjobs else ("Job", "Pod")
-        self._listed: dict[Kind, bool] = dict.fromkeys(kinds, False)
+        self._listed: dict[Kind, ListBegan | None] = dict.fromkeys(kinds)
+        """What was listed of each kind, None where its list has not come yet."""
         self.incarnation = 1
         """Which life of the cluster this is, counted from the start: a restore from a backup begins another."""
-        self._foreign: dict[str, None] = {}
+        self._foreign: dict[str, str] = {}
+        """The namespaces of the Jobs that are there and not ours, by uid."""
         self.foreign_seen: Counter[str] = Counter()
         """Jobs that are not ours, each counted once when it is first seen, by the controller it names."""
         self._touched: dict[str, bool] = {}
@@ -74,19 +78,34 @@ class Reflector:
     @property
     def synced(self) -> bool:
         """Whether everything has been listed in this incarnation of the cluster: before that nothing is decided."""
-        return all(self._listed.values())
+        return None not in self._listed.values()
+
+    def oversees(self, state: JobState | CronState) -> bool:
+        """Whether a Job or CronJob is looked after: of a namespace that is listed, and if it is a Job, ours.
+
+        A log may know others, from when more namespaces were listed, or the Jobs of more controllers were ours.
+        """
+        listed = all(began is None or began.covers(state.namespace) for began in self._listed.values())
+        return listed and state.uid not in self._foreign
 
     def is_current(self, incarnation: int) -> bool:
         """Whether what was begun in an incarnation of the cluster may go on."""
         return incarnation == self.incarnation and self.synced
 
+    @property
+    def jobs(self) -> int:
+        """How many Jobs are there that are looked after."""
+        return sum(not state.gone and self.oversees(state) for state in self._projection)
+
     def take_touched(self) -> dict[str, bool]:
         """The Jobs something happened to since the last call: True where the next sync is due at once.
 
-        Once everything has been listed these are all Jobs: what a restart or a restore interrupted is taken up again.
+        Once everything has been listed these are all Jobs that are looked after: what a restart or a restore
+        interrupted is taken up again.
         """
         touched, self._touched = self._touched, {}
-        return touched
+        states = self._projection.states
+        return {uid: due for uid, due in touched.items() if (state := states.get(uid)) is None or self.oversees(state)}
 
     def take_touched_crons(self) -> dict[str, None]:
         """The CronJobs something happened to since the last call; their next sync is due at once."""
@@ -118,7 +137,7 @@ class Reflector:
                 case Gone():
                     self._gone(change, now)
                 case ListBegan():
-                    self._listing[change.kind] = _Listing(self._freshness.list_known(change.kind))
+                    self._listing[change.kind] = _Listing(change, self._freshness.list_known(change.kind))
                 case ListEnded():
                     if not self._list_ended(change, now):
                         return False
@@ -206,7 +225,7 @@ class Reflector:
         self.incarnation += 1
         self._freshness.rewind()
         self._listing.clear()
-        self._listed = dict.fromkeys(self._listed, False)
+        self._listed = dict.fromkeys(self._listed)
         self._homes.unsettle()
 
     def _undone(self, listing: _Listing, version: int) -> int:
@@ -239,38 +258,47 @@ class Reflector:
 
     def _take_list(self, kind: Kind, version: int, now: float) -> None:
         """Take a whole list in: what it shows, then what it no longer shows."""
-        listed, unlisted = self._listing.pop(kind).objects, not self.synced
-        if self._listed[kind]:
+        listing, unlisted = self._listing.pop(kind), not self.synced
+        began, listed = listing.began, listing.objects
+        if self._listed[kind] is not None:
             self._journal.add([ListGap(kind, now)])
+        elif self._leaves_out(began):
+            why = f"from here on only seen in {', '.join(began.namespaces)}; elsewhere it stays as last known"
+            self._journal.add([ListGap(kind, now, why)])
         self._freshness.take_list(kind, version)
         for seen in listed.values():
             self._observe(seen, version_of(seen.metadata.resource_version))
-        if kind == "Job":
-            self._drop_unlisted_jobs(listed, version)
-        elif kind == "CronJob":
-            if self._crons is not None:
-                self._crons.drop_unlisted(listed, version)
-        else:
+
+        def is_gone(namespace: str, uid: str, known: int) -> bool:
             # What we wrote after the list was made cannot be in it.
-            self._homes.drop_unlisted(
-                lambda uid, known: (
-                    uid not in listed and known <= version and not self._freshness.written_after(uid, version)
-                )
-            )
-        self._listed[kind] = True
+            is_older = known <= version and not self._freshness.written_after(uid, version)
+            return is_older and uid not in listed and began.covers(namespace)
+
+        if kind == "Job":
+            self._drop_unlisted_jobs(is_gone)
+        elif kind == "Pod":
+            self._homes.drop_unlisted(is_gone)
+        elif self._crons is not None:
+            self._crons.drop_unlisted(is_gone)
+        self._listed[kind] = began
         if self.synced:
             self._homes.settle()
             if unlisted:
                 self._touched |= dict.fromkeys(self._projection.states, True)
-                self._touched_crons |= dict.fromkeys(state.uid for state in self._projection.crons)
+                self._touched_crons |= {state.uid: None for state in self._projection.crons if self.oversees(state)}
 
-    def _drop_unlisted_jobs(self, listed: Mapping[str, object], version: int) -> None:
+    def _leaves_out(self, began: ListBegan) -> bool:
+        """Whether something is known of the kind that is in none of the namespaces of its list."""
+        known = self._projection.crons if began.kind == "CronJob" else self._projection
+        return any(not began.covers(state.namespace) for state in known)
+
+    def _drop_unlisted_jobs(self, is_gone: IsGone) -> None:
         if self._crons is not None:
-            self._crons.drop_unlisted_jobs(listed, version)
-        for uid in [uid for uid in self._foreign if uid not in listed]:
+            self._crons.drop_unlisted_jobs(is_gone)
+        for uid in [uid for uid, namespace in self._foreign.items() if is_gone(namespace, uid, 0)]:
             self._job_gone(uid)
         for state in list(self._projection):
-            if state.uid not in listed and version_of(state.resource_version) <= version:
+            if is_gone(state.namespace, state.uid, version_of(state.resource_version)):
                 self._job_gone(state.uid)
 
     # ---- Jobs -------------------------------------------------------------------------------------------------------
@@ -279,7 +307,7 @@ class Reflector:
         meta = job.metadata
         if self._controllers is not None and not is_managed_by(job.spec, self._controllers):
             if meta.uid not in self._foreign:
-                self._foreign[meta.uid] = None
+                self._foreign[meta.uid] = meta.namespace
                 self.foreign_seen[job.spec.managed_by or JOB_CONTROLLER] += 1
             self._homes.give_up(meta.uid)
             return

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from podledger.freshness import Freshness
+from podledger.freshness import Freshness, IsGone
 from podledger.job import decision
 from podledger.job.shares import rebuild
 from podledger.job.state import Step
@@ -77,8 +77,8 @@ def trust_a_stale_list(patch: pytest.MonkeyPatch) -> None:
     """What an old list does not show is taken for gone, even what is newer than the list."""
     drop_unlisted = PodHomes.drop_unlisted
 
-    def dropping(self: PodHomes, is_gone: Callable[[str, int], bool]) -> None:
-        drop_unlisted(self, lambda uid, _version: is_gone(uid, 0))
+    def dropping(self: PodHomes, is_gone: IsGone) -> None:
+        drop_unlisted(self, lambda namespace, uid, _version: is_gone(namespace, uid, 0))
 
     def nothing_known(self: Freshness, kind: Kind) -> int:
         return 0

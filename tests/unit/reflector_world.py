@@ -20,22 +20,22 @@ __all__ = ["NOW", "Watching", "gone", "job", "kinds", "listed", "pod", "synced"]
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def job(uid: str, version: int, name: str = "", **spec: object) -> Job:
+def job(uid: str, version: int, name: str = "", *, namespace: str = "default", **spec: object) -> Job:
     """A Job as a cluster shows it."""
     made = make_job(name or uid, **spec)
     meta = replace(made.metadata, uid=uid, resource_version=str(version), generation=1, creation_timestamp=NOW)
-    return replace(made, metadata=meta)
+    return replace(made, metadata=replace(meta, namespace=namespace))
 
 
 def pod(
     uid: str, version: int, owner: str = "", *, held: bool = True, deleting: bool = False, phase: str = "Pending",
-    labels: dict[str, str] | None = None, kind: str = "Job",
+    labels: dict[str, str] | None = None, kind: str = "Job", namespace: str = "default",
 ) -> Pod:  # fmt: skip
     """A pod as a cluster shows it; `owner` is a Job's uid."""
     owners = (OwnerReference("batch/v1" if kind == "Job" else "apps/v1", kind, owner, owner, True, True),)
     meta = ObjectMeta(
         name=uid,
-        namespace="default",
+        namespace=namespace,
         uid=uid,
         resource_version=str(version),
         creation_timestamp=NOW,
@@ -47,9 +47,11 @@ def pod(
     return Pod(metadata=meta, spec=PodSpec(base={}), status=PodStatus(phase=phase))
 
 
-def listed(kind: Kind, version: int, *objects: Job | Pod, consistent: bool = True) -> list[Change]:
-    """A whole list."""
-    return [ListBegan(kind), *map(Seen, objects), ListEnded(kind, str(version), consistent)]
+def listed(
+    kind: Kind, version: int, *objects: Job | Pod, consistent: bool = True, of: tuple[str, ...] = ()
+) -> list[Change]:
+    """A whole list; `of` are its namespaces."""
+    return [ListBegan(kind, of), *map(Seen, objects), ListEnded(kind, str(version), consistent)]
 
 
 def gone(kind: Kind, uid: str, version: int | str = "") -> Gone:

@@ -8,7 +8,8 @@ import pytest
 from podledger.ports import Bookmark, Change, Gone, ListBegan, ListEnded
 from podledger_adapters.kubernetes.scopes import Scopes
 
-BEGAN = ListBegan("Pod")
+A_BEGAN, B_BEGAN = ListBegan("Pod", ("a",)), ListBegan("Pod", ("b",))
+BEGAN = ListBegan("Pod", ("a", "b"))
 A_GONE = Gone("Pod", "a", "x", "u", "5")
 
 
@@ -19,8 +20,8 @@ def scopes() -> Scopes:
 def listed(both: Scopes) -> list[Change]:
     """Both namespaces listed, one after the other."""
     return [
-        *both.take("a", [BEGAN, ListEnded("Pod", "7")]),
-        *both.take("b", [BEGAN]),
+        *both.take("a", [A_BEGAN, ListEnded("Pod", "7")]),
+        *both.take("b", [B_BEGAN]),
         *both.take("b", [ListEnded("Pod", "9")]),
     ]
 
@@ -31,7 +32,7 @@ def test_the_list_begins_with_the_first_and_ends_with_the_last_as_of_the_oldest(
 
 def test_changes_pass_also_while_another_namespace_is_being_listed() -> None:
     both = scopes()
-    taken: Sequence[Change] = both.take("a", [BEGAN, ListEnded("Pod", "7"), A_GONE])
+    taken: Sequence[Change] = both.take("a", [A_BEGAN, ListEnded("Pod", "7"), A_GONE])
     assert list(taken) == [BEGAN, A_GONE]
 
 
@@ -50,7 +51,7 @@ async def test_when_one_must_be_listed_again_all_are() -> None:
     both.begin("a", one)
     both.begin("b", other)
     listed(both)
-    assert both.take("a", [BEGAN]) == [BEGAN]
+    assert both.take("a", [A_BEGAN]) == [BEGAN]
     assert (one.cancel_called, other.cancel_called) == (False, True)
     assert both.take("a", [ListEnded("Pod", "40")]) == []
-    assert both.take("b", [BEGAN, ListEnded("Pod", "41")]) == [ListEnded("Pod", "40")]
+    assert both.take("b", [B_BEGAN, ListEnded("Pod", "41")]) == [ListEnded("Pod", "40")]

@@ -162,7 +162,7 @@ class Service:
                 self._controller = controller
                 async with controller:
                     self._state = ""
-                    logger.info("listed: %d Jobs are ours", len(controller.states()))
+                    logger.info("listed: %d Jobs are ours", controller.jobs)
                     await controller.wait_stopped()
         finally:
             self._controller = None

@@ -94,7 +94,7 @@ class KindWatcher:
                 await self._watch(namespace, put)
 
     async def _watch(self, namespace: str, put: Put) -> None:
-        machine = ListWatch(self._kind, streams=self._streams)
+        machine = ListWatch(self._kind, namespace, streams=self._streams)
         state: State = machine.start()
         while True:
             match state:

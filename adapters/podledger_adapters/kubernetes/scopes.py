@@ -36,7 +36,7 @@ class Scopes:
         for change in changes:
             match change:
                 case ListBegan():
-                    shown += self._list_began(namespace, change)
+                    shown += self._list_began(namespace)
                 case ListEnded():
                     self._revisions[namespace] = version_of(change.resource_version)
                     if self._complete:
@@ -55,14 +55,15 @@ class Scopes:
     def _complete(self) -> bool:
         return len(self._revisions) == len(self._namespaces)
 
-    def _list_began(self, namespace: str, change: ListBegan) -> Sequence[Change]:
+    def _list_began(self, namespace: str) -> Sequence[Change]:
+        began = ListBegan(self._kind, self._namespaces)
         if namespace not in self._begun:
             self._begun.add(namespace)
-            return [change] if len(self._begun) == 1 else ()
+            return [began] if len(self._begun) == 1 else ()
         # What was listed before, of this namespace, may be gone by now: only a list from the beginning shows that.
         self._begun = {namespace}
         self._revisions.clear()
         for other, scope in self._cancel.items():
             if other != namespace:
                 scope.cancel()
-        return [change]
+        return [began]

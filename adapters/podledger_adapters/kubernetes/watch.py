@@ -177,11 +177,15 @@ def retry_delay_s(failures: int) -> float:
 
 
 class ListWatch:
-    """The machine of one kind. `streams`: whether the server is asked for streaming lists; off once it refuses."""
+    """The machine of one kind in a namespace, "" for all.
 
-    def __init__(self, kind: Kind, *, streams: bool) -> None:
+    `streams`: whether the server is asked for streaming lists; off once it refuses.
+    """
+
+    def __init__(self, kind: Kind, namespace: str = "", *, streams: bool) -> None:
         self.kind: Kind = kind
         self.streams = streams
+        self._began = ListBegan(kind, (namespace,) if namespace else ())
 
     def start(self, failures: int = 0) -> Listing | Streaming:
         """List from the beginning."""
@@ -210,7 +214,7 @@ class ListWatch:
     # ---- lists --------------------------------------------------------------------------------------------------
 
     def _paged(self, state: Listing, page: Page) -> Step:
-        changes: list[Change] = [] if state.token else [ListBegan(self.kind)]
+        changes: list[Change] = [] if state.token else [self._began]
         changes += (Seen(seen) for raw in page.items if (seen := self._read(raw)) is not None)
         if page.metadata.token:
             return Step(Listing(page.metadata.token, state.failures), changes)
@@ -248,7 +252,7 @@ class ListWatch:
     def _line(self, state: Streaming | Watching, line: WatchLine, changes: list[Change]) -> State:
         """Take one line in; changes are added to `changes`."""
         if isinstance(state, Streaming) and not state.began:
-            changes.append(ListBegan(self.kind))
+            changes.append(self._began)
             state = Streaming(began=True, failures=state.failures)
         match line.type:
             case "ADDED" | "MODIFIED":

@@ -36,12 +36,15 @@ class WatchConformance(ClusterTests):
                 listed = await listed_changes(changes)
             wanted_of: dict[Kind, str] = {"Job": job.metadata.uid, "Pod": pod.metadata.uid}
             for kind, wanted in wanted_of.items():
-                begins = [at for at, change in enumerate(listed) if change == ListBegan(kind)]
+                begins = [at for at, one in enumerate(listed) if isinstance(one, ListBegan) and one.kind == kind]
                 ends = [at for at, change in enumerate(listed) if isinstance(change, ListEnded) and change.kind == kind]
                 assert len(begins) == len(ends) == 1
                 seen = [at for at, change in enumerate(listed) if uid_of(change) == wanted]
                 assert seen, f"the {kind} is not in the list"
                 assert begins[0] < seen[0] < ends[0]
+            began = only(listed, ListBegan)
+            assert len({one.namespaces for one in began}) == 1, "all kinds are listed of the same namespaces"
+            assert all(began[0].covers(one.object.metadata.namespace) for one in only(listed, Seen))
 
     async def test_a_list_names_a_revision_that_no_listed_object_is_ahead_of(self) -> None:
         async with self.open_cluster() as driver:

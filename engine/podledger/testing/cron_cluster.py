@@ -64,7 +64,8 @@ class CronClusterConformance:
             first = await driver.create_cronjob(sample_cronjob(driver, "first"))
             async with driver.cluster.watch_cronjobs() as changes:
                 listed = await take_until(changes, lambda it: isinstance(it, ListEnded), why="the list")
-                assert listed[0] == ListBegan("CronJob")
+                assert isinstance(listed[0], ListBegan)
+                assert listed[0].kind == "CronJob"
                 assert [seen.object for seen in only(listed, Seen)] == [first]
                 second = await driver.create_cronjob(sample_cronjob(driver, "second"))
                 await see(changes, second)

@@ -96,6 +96,24 @@ async def test_a_pre_stop_that_takes_all_the_grace_leaves_term_a_moment(node: Pr
 
 
 @pytest.mark.asyncio
+async def test_a_sidecar_whose_turn_never_came_gets_term_and_a_moment(node: ProcessNode, tmp_path: Path) -> None:
+    script = f"trap 'echo term >> order; exit 0' TERM; touch up; {STAY}"
+    started = {**hook("test -e up"), "periodSeconds": 1, "timeoutSeconds": 60, "failureThreshold": 1000}
+    side = shell(script, "side", restartPolicy="Always", startupProbe=started)
+    pod = make_pod(shell(f"trap '' TERM; touch deaf; {STAY}"), initContainers=[side])
+    async with Watching(node) as watching:
+        await node.start([pod])
+        while not (tmp_path / "deaf").exists():
+            await watching.pause()
+        await watching.until(pod, lambda status: status.phase == "Running")
+        await node.stop([StopPod(pod.metadata.uid, 1)])
+        status = await watching.until_ended(pod)
+    assert (tmp_path / "order").read_text() == "term\n"
+    assert only_end(status).exit_code == 137
+    assert end_of(status.init_container_statuses[0]).exit_code == 0
+
+
+@pytest.mark.asyncio
 async def test_whoever_is_in_a_hurry_skips_pre_stop(node: ProcessNode) -> None:
     pod = make_pod(shell(f"trap '' TERM; {STAY}", lifecycle={"preStop": {"sleep": {"seconds": 1000}}}))
     async with Watching(node) as watching:

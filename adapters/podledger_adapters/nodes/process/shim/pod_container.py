@@ -189,7 +189,7 @@ class PodContainer:
             self._pre_stop = self._begin_hook(run, self.spec["pre_stop"])
             if self._pre_stop is None and self.spec["pre_stop"] is not None:
                 self._tell_failed_pre_stop()
-        self._stopping = Stopping(run, self._pre_stop, kill_at)
+        self._stopping = Stopping(run, self._pre_stop, kill_at, now)
 
     def _replace(self, now: float) -> None:
         """A probe wants its end: begin it."""

@@ -25,6 +25,8 @@ class Answers(BaseHTTPRequestHandler):
         if kind == "close":
             self.connection.close()
             return
+        self.paths.append(self.path)
+        self.twice.append(len(self.headers.get_all("X-Twice") or ()))
         self.seen.append({name.lower(): value for name, value in self.headers.items()})
         self.send_response(302 if kind == "loop" else int(kind.partition("?")[0]))
         if kind == "loop":
@@ -35,6 +37,8 @@ class Answers(BaseHTTPRequestHandler):
         self.end_headers()
 
     seen: ClassVar[list[dict[str, str]]] = []
+    paths: ClassVar[list[str]] = []
+    twice: ClassVar[list[int]] = []
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class names it so)
         """Say nothing."""
@@ -42,7 +46,7 @@ class Answers(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    Answers.seen = []
+    Answers.seen, Answers.paths, Answers.twice = [], [], []
     with serving() as server:
         yield server
 
@@ -104,6 +108,31 @@ def test_the_headers_are_a_kubelets_and_those_given(port: int) -> None:
     assert (plain["accept"], plain["host"], plain["connection"]) == ("*/*", f"127.0.0.1:{port}", "close")
     assert (given["host"], given["x-given"], given["user-agent"]) == ("example.com", "yes", "kube-probe/1.36")
     assert "accept" not in given
+
+
+def test_names_of_headers_may_repeat_and_their_case_does_not_matter(port: int) -> None:
+    get(
+        action(
+            port, "/200", headers=[["X-Twice", "one"], ["x-twice", "zw\xf6lf"], ["accept", ""], ["user-agent", "me"]]
+        )
+    )
+    (seen,) = Answers.seen
+    assert (seen["x-twice"].encode("latin-1").decode(), seen["user-agent"]) == ("zw\xf6lf", "me")
+    assert "accept" not in seen
+    assert Answers.twice == [2]
+
+
+def test_what_no_address_may_hold_is_sent_encoded(port: int) -> None:
+    assert get(action(port, "/200?a=\xe4 b&c=%20")) == (True, "")
+    assert get(action(port, "301//200?\xe4")) == (True, "")
+    assert Answers.paths == ["/200?a=%C3%A4%20b&c=%20", "/301//200?%C3%A4", "/200?%C3%A4"]
+
+
+def test_a_name_that_cannot_be_one_is_not_found(port: int) -> None:
+    name = "a" * 64
+    missing = f"dial tcp: lookup {name}: no such host"
+    assert connect(action(port, host=name)) == (False, missing)
+    assert get(action(port, host=name)) == (False, f'Get "http://{name}:{port}/": {missing}')
 
 
 def test_nobody_there_and_no_answer_are_said_as_a_kubelet_says_them(port: int) -> None:

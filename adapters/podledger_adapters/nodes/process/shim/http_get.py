@@ -7,6 +7,7 @@ followed on the same host, 200 to 399 is success. Apart from `network`: a shim t
 import http.client
 import ssl
 import urllib.parse
+from collections.abc import Sequence
 
 from .network import refusal
 from .pod_spec import Action
@@ -15,12 +16,15 @@ __all__ = ["get", "url_of"]
 
 MAX_REDIRECTS = 10
 USER_AGENT = "kube-probe/1.36"
+_SAFE = "/?&=%:;@!$'()*+,~#[]"
+"""What stays as it is in a path; all else, such as blanks and letters beyond ASCII, is sent percent-encoded."""
 
 
 def url_of(action: Action) -> str:
     """The address that an http action asks."""
     host = f"[{action['host']}]" if ":" in action["host"] else action["host"]
-    path = action["path"] if action["path"].startswith("/") else f"/{action['path']}"
+    path = urllib.parse.quote(action["path"], safe=_SAFE)
+    path = path if path.startswith("/") else f"/{path}"
     return f"{action['scheme'].lower()}://{host}:{action['port']}{path}"
 
 
@@ -30,15 +34,16 @@ def get(action: Action) -> tuple[bool, str]:
     for _ in range(MAX_REDIRECTS):
         parts = urllib.parse.urlsplit(url)
         try:
-            status, location = _answer(parts, dict(action["headers"]))
+            status, location = _answer(parts, action["headers"])
         except http.client.RemoteDisconnected:
             return False, f'Get "{url}": EOF'
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             return False, f'Get "{url}": {refusal(error, parts.hostname or "", parts.port)}'
         except (http.client.HTTPException, ValueError) as error:
             return False, f'Get "{url}": {error or type(error).__name__}'
         if status in (301, 302, 303, 307, 308) and location:
-            url = urllib.parse.urljoin(url, location)
+            # Headers come as Latin-1, whatever they are; so their bytes are kept.
+            url = urllib.parse.urljoin(url, urllib.parse.quote(location, safe=_SAFE, encoding="latin-1"))
             if urllib.parse.urlsplit(url).hostname != parts.hostname:
                 # Another host is not asked, and that is no failure.
                 return True, ""
@@ -49,7 +54,7 @@ def get(action: Action) -> tuple[bool, str]:
     return False, f'Get "{first}": stopped after {MAX_REDIRECTS} redirects'
 
 
-def _answer(url: urllib.parse.SplitResult, headers: dict[str, str]) -> tuple[int, str | None]:
+def _answer(url: urllib.parse.SplitResult, headers: Sequence[tuple[str, str]]) -> tuple[int, str | None]:
     """Status and Location. Raises OSError, HTTPException, ValueError."""
     host = url.hostname or ""
     connection: http.client.HTTPConnection
@@ -60,18 +65,20 @@ def _answer(url: urllib.parse.SplitResult, headers: dict[str, str]) -> tuple[int
         connection = http.client.HTTPSConnection(host, url.port, context=context)
     else:
         connection = http.client.HTTPConnection(host, url.port)
-    given = {name.lower() for name in headers}
+    given = {name.lower() for name, _ in headers}
     connection.putrequest(
         "GET",
         urllib.parse.urlunsplit(("", "", url.path or "/", url.query, "")),
         skip_host="host" in given,
         skip_accept_encoding=True,
     )
-    defaults = {"User-Agent": USER_AGENT, "Accept": "*/*", "Connection": "close"}
-    for name, value in {**{key: text for key, text in defaults.items() if key.lower() not in given}, **headers}.items():
-        # A header that is set to nothing takes a default away.
-        if value or name not in ("User-Agent", "Accept"):
+    for name, value in (("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Connection", "close")):
+        if name.lower() not in given:
             connection.putheader(name, value)
+    for name, value in headers:
+        # One that is set to nothing takes a default away.
+        if value or name.lower() not in ("user-agent", "accept"):
+            connection.putheader(name, value.encode())
     connection.endheaders()
     answer = connection.getresponse()
     try:

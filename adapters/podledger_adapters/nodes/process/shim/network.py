@@ -15,14 +15,15 @@ def connect(action: Action) -> tuple[bool, str]:
     host, port = action["host"], action["port"]
     try:
         socket.create_connection((host, port)).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         return False, refusal(error, host, port)
     return True, ""
 
 
-def refusal(error: OSError, host: str, port: int | None) -> str:
+def refusal(error: OSError | UnicodeError, host: str, port: int | None) -> str:
     """The error in the words of a kubelet's log."""
-    if isinstance(error, socket.gaierror):
+    # A name that cannot be encoded cannot exist either.
+    if isinstance(error, socket.gaierror | UnicodeError):
         return f"dial tcp: lookup {host}: no such host"
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if isinstance(error, ConnectionRefusedError):

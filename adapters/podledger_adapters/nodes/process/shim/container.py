@@ -46,28 +46,37 @@ class ContainerRun(Supervised):
     def __init__(self, spec: ContainerSpec, place: Place, attempt: int, changed: Callable[[], None]) -> None:
         """Start it; `changed` is called when it has started and when it is over. Raises OSError."""
         name = f"podledger-{place.record.uid}-{spec['name']}-{attempt}"
-        self.cgroups = cgroups = make_cgroups(spec, name)
-        if cgroups.paths:
-            place.groups.append(cgroups)
         self._place = place
-        self._log = LogWriter(place.record.logs_path(spec["name"]), attempt)
         self._message_from_log = spec["message_from_log"]
         self.oom_killed = False
         self.message = ""
-        super().__init__(
-            place.poller,
-            lambda: execute(spec, spec["argv"], place, cgroups),
-            lock=place.lock,
-            sink=self._log.write,
-            changed=changed,
-        )
+        self.cgroups = Cgroups("", "")
+        self._log = LogWriter(place.record.logs_path(spec["name"]), attempt)
+        try:
+            self.cgroups = cgroups = make_cgroups(spec, name)
+            if cgroups.paths:
+                place.groups.append(cgroups)
+            super().__init__(
+                place.poller,
+                lambda: execute(spec, spec["argv"], place, cgroups),
+                lock=place.lock,
+                sink=self._log.write,
+                changed=changed,
+            )
+        except OSError:
+            self._leave()
+            raise
 
     def _finish(self) -> None:
         super()._finish()
-        self._log.close()
         if self._message_from_log and self.exit_code() != 0:
             self.message = self._log.tail()
         self.oom_killed = self.cgroups.memory != "" and self.cgroups.oom_killed()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Give back what it took: nothing of it runs."""
+        self._log.close()
         self.cgroups.over = True
         self._place.remove_groups()
 

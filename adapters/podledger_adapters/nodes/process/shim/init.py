@@ -50,7 +50,7 @@ def _parent(pid: str) -> int:
     return 0
 
 
-def kill_children(spared: Collection[int] = ()) -> bool:
+def kill_children() -> bool:
     """Send SIGKILL to all children and to their process groups; whether there were any.
 
     Only children are named by pid: they are not reaped yet, so their pids cannot have been given to someone else.
@@ -58,8 +58,6 @@ def kill_children(spared: Collection[int] = ()) -> bool:
     """
     own_group, any_left = os.getpgrp(), False
     for pid in children():
-        if pid in spared:
-            continue
         any_left = True
         with contextlib.suppress(OSError):
             group = os.getpgid(pid)

@@ -45,21 +45,20 @@ class Supervised:
         self.started = self.over = False
         self.failure = ""
         self._wait_status: int | None = None
-        self._output, output_write = os.pipe()
-        self._status, status_write = os.pipe()
-        command_read, self._command = os.pipe()
+        pipes: list[int] = []
         try:
+            for _ in range(3):
+                pipes += os.pipe()
             self._pid = os.fork()
         except OSError:
-            for fd in (self._output, self._status, self._command):
+            for fd in pipes:
                 os.close(fd)
             raise
-        else:
-            if self._pid == 0:
-                _become_init(execute, output_write, status_write, command_read, lock)
-        finally:
-            for fd in (output_write, status_write, command_read):
-                os.close(fd)
+        self._output, output_write, self._status, status_write, command_read, self._command = pipes
+        if self._pid == 0:
+            _become_init(execute, output_write, status_write, command_read, lock)
+        for fd in (output_write, status_write, command_read):
+            os.close(fd)
         os.set_blocking(self._output, False)
         poller.watch(self._output, self._read_output)
         poller.watch(self._status, self._read_status)

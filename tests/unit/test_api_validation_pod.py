@@ -192,6 +192,8 @@ RUNNING_CASES: list[Case] = [
             "must be non-negative and less than terminationGracePeriodSeconds (5)",
         ],
     ),
+    # What a negative grace means is no matter of a hook that does not sleep.
+    ({**container(lifecycle={"preStop": EXEC}), "terminationGracePeriodSeconds": -1}, []),
     (
         container(restartPolicyRules=SOME),
         [f"{FIRST}.restartPolicy: Required value: must specify restartPolicy when restart rules are used"],

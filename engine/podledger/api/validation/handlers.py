@@ -74,8 +74,10 @@ def validate_lifecycle(container: Json, grace_s: int | None, path: str) -> list[
         here = f"{path}.lifecycle.{moment}"
         errors += validate_handler(handler, HOOK_HANDLERS, here)
         sleep = handler.get("sleep")
-        seconds = 0 if sleep is None else sleep.get("seconds", 0)
-        if grace_s is not None and not 0 <= seconds <= grace_s:
+        if sleep is None or grace_s is None:
+            continue
+        seconds = sleep.get("seconds", 0)
+        if not 0 <= seconds <= grace_s:
             detail = f"must be non-negative and less than terminationGracePeriodSeconds ({grace_s})"
             errors.append(invalid(f"{here}.sleep", seconds, detail))
     return errors

@@ -249,6 +249,26 @@ async def test_readers_leave_nothing_beside_a_ledger_and_its_bytes_as_they_are(t
     assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
 
 
+@pytest.mark.parametrize("unwritable", ["ledger.db", "."])
+async def test_a_reader_without_permission_to_write_leaves_nothing_that_would_keep_the_owner_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unwritable: str
+) -> None:
+    path = await make_ledger(tmp_path / "ledger.db", [gone(2)])
+    beside = sorted(tmp_path.iterdir())
+    denied = tmp_path / unwritable
+
+    def may(asked: os.PathLike[str], mode: int) -> bool:
+        return mode != os.W_OK or Path(asked) != denied
+
+    with monkeypatch.context() as patch:
+        # Root may write everywhere, so the system is not asked.
+        patch.setattr(os, "access", may)
+        assert inspect_ledger(path).streams[0].position == 2
+        assert verify_ledger(path).sound
+        assert (await heads_of(path))["main"] == 2
+    assert sorted(tmp_path.iterdir()) == beside
+
+
 async def test_a_reader_that_outlives_a_writer_tidies_up_behind_it(tmp_path: Path) -> None:
     path = await make_ledger(tmp_path / "ledger.db", [gone(2)])
     async with SqliteLog.open_readonly(path) as reader:

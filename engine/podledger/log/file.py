@@ -134,11 +134,10 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         check_file(path, missing_ok=False)
         mode = "ro"
         if not path.with_name(path.name + "-wal").exists():
-            # A WAL database needs files beside it even for reading.
-            if not os.access(path.parent, os.W_OK):
-                mode = "ro&immutable=1"  # Where none can be made nobody writes either.
-            elif os.access(path, os.W_OK):
-                mode = "rw"  # Who closes last takes them away, which SQLite does not let a read-only connection do.
+            # Nobody has it open. A WAL database needs files beside it even for reading, which only a connection that
+            # may write takes away again: left behind by another user, they keep the ledger's owner from writing.
+            writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+            mode = "rw" if writable else "ro&immutable=1"  # the latter needs no files, and sees no later writer
         connection = sqlite3.connect(_uri(path, mode), uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
         try:
             schema.check_version(connection, path)

@@ -59,7 +59,10 @@ class SqliteLog(Appending):
 
     @classmethod
     def open_readonly(cls, path: str | os.PathLike[str], *, clock: Clock | None = None) -> Self:
-        """The ledger at a path, to read, also while another process writes it."""
+        """The ledger at a path, to read, also while another process writes it.
+
+        Whoever may not write file and directory sees a writer only if it had the ledger open before.
+        """
         return cls(Path(path), readonly=True, clock=clock)
 
     async def __aenter__(self) -> Self:

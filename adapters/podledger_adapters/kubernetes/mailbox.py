@@ -20,22 +20,24 @@ class Mailbox:
         self._capacity = capacity
         self._changes: list[Change] = []
         self._arrived, self._taken = anyio.Event(), anyio.Event()
+        self._turn, self._ended = anyio.Lock(), False
 
     def __len__(self) -> int:
         return len(self._changes)
 
     async def put(self, changes: Sequence[Change]) -> None:
-        """Leave changes; waits first while there are too many."""
+        """Leave changes; waits first while there are too many. They are taken in the order in which this was called."""
         if not changes:
             return
-        while len(self._changes) >= self._capacity:
-            await self._taken.wait()
-        self._changes.extend(changes)
-        self._arrived.set()
+        async with self._turn:
+            while len(self._changes) >= self._capacity:
+                await self._taken.wait()
+            self._changes.extend(changes)
+            self._arrived.set()
 
     async def take(self) -> Sequence[Change]:
-        """Everything that waits; waits for something first."""
-        while not self._changes:
+        """Everything that waits; waits for something first. Nothing once `end` was called and all was taken."""
+        while not self._changes and not self._ended:
             self._arrived = anyio.Event()
             await self._arrived.wait()
         changes, self._changes = self._changes, []
@@ -44,5 +46,6 @@ class Mailbox:
         return changes
 
     def end(self) -> None:
-        """Wake the consumer, so that it looks why nothing comes any more."""
+        """Nothing comes any more: the consumer is woken, so that it looks why."""
+        self._ended = True
         self._arrived.set()

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from podledger.api.cronjob import CronJob, CronJobSpec, CronJobStatus, JobTemplateSpec
 from podledger.api.job import Job, JobCondition, JobSpec, JobStatus, PodTemplateSpec
+from podledger.api.kubernetes_event import ObjectReference
 from podledger.api.meta import ObjectMeta, OwnerReference
 from podledger.cron.command import CreateJob, CronCommand, DeleteJob, LookUpJob, PublishCronStatus, RecordCronEvent
 from podledger.cron.decision import decide_cron, proceed_cron
@@ -136,6 +137,14 @@ class CronWorld:
         reference = OwnerReference(api_version="batch/v1", kind="CronJob", name=owner, uid=controller, controller=True)
         job = Job(metadata=ObjectMeta(name=name, namespace="default", owner_references=(reference,)))
         return self._store(job)
+
+    def make_active(self, job: Job) -> None:
+        """status.active names the Job."""
+        meta = job.metadata
+        reference = ObjectReference(kind="Job", name=meta.name, uid=meta.uid, api_version="batch/v1")
+        status = replace(self.cronjob.status, active=(*self.cronjob.status.active, reference))
+        self.cronjob = replace(self.cronjob, status=status)
+        self._touch()
 
     def finish(self, name: str, at: str, condition: str = "Complete", *, started: str | None = None) -> None:
         """A Job ends."""

@@ -1,18 +1,22 @@
 """Large requests: others are answered meanwhile, and a write that comes between loses nothing."""
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 import anyio
 import pytest
+import yaml
 from msgspec.structs import replace
+from starlette.responses import Response
 from tests.unit.serve_world import JOBS, World, a_job, serve_world
 
 from podledger.api.job import Job
-from podledger_adapters.server import decoding
+from podledger_adapters.server import decoding, forms
+from podledger_adapters.server.answer import document_answer
 from podledger_adapters.server.body import Body, decode_body
 from podledger_adapters.server.large_work import LARGE_BYTES, LargeWork
+from podledger_adapters.server.negotiation import YAML, Representation
 from podledger_adapters.server.stored_write import ATTEMPTS
 
 R = TypeVar("R")
@@ -47,6 +51,34 @@ async def test_other_requests_are_answered_while_a_large_body_is_decoded(monkeyp
         await world.made(JOBS, a_job("small"))
         assert [job["metadata"]["name"] for job in (await world.ask("GET", JOBS)).json["items"]] == ["small"]
         others_answered.set()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("path", [f"{JOBS}/large", JOBS])
+async def test_other_requests_are_answered_while_a_large_answer_is_made(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    other_answered = threading.Event()
+
+    def answer_slowly(document: Mapping[str, Any], representation: Representation, **options: Any) -> Response:
+        if representation.media_type == YAML:
+            assert other_answered.wait(PATIENCE_S), "nothing else was answered meanwhile"
+        return document_answer(document, representation, **options)
+
+    monkeypatch.setattr(forms, "document_answer", answer_slowly)
+    async with serve_world() as world, anyio.create_task_group() as tasks:
+        job = await world.made(JOBS, large_job("large"))
+
+        async def ask() -> None:
+            answer = await world.ask("GET", path, headers={"accept": YAML})
+            document = yaml.safe_load(answer.body)
+            found = document["items"][0] if "items" in document else document
+            assert found["metadata"] == job["metadata"]
+
+        tasks.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        assert (await world.ask("GET", f"{JOBS}/none")).code == 404
+        other_answered.set()
 
 
 class Interrupted(LargeWork):

@@ -72,9 +72,9 @@ async def delete_object(call: Call) -> Response:
     if left is not None:
         # 202 is what the API server says where the old parameter orphanDependents=false cannot be done at once.
         code = 202 if request.orphan_dependents is False else 200
-        return object_answer(call, form, left, code=code, warnings=warnings)
+        return await object_answer(call, form, left, code=code, warnings=warnings)
     if kind in (Pod, Namespace):
-        return object_answer(call, form, old, warnings=warnings)
+        return await object_answer(call, form, old, warnings=warnings)
     status = deleted(call.resource, old.metadata.name, old.metadata.uid)
     return document_answer(status, negotiate(None), pretty=call.pretty, warnings=warnings)
 
@@ -97,7 +97,7 @@ async def delete_selected(call: Call) -> Response:
                 batch.delete(kind, key, request.options)
     await batch.durable()
     metadata = {"resourceVersion": str(call.store.revision)}
-    return list_answer(call, form, found, metadata, _warnings(kind, request))
+    return await list_answer(call, form, found, metadata, _warnings(kind, request))
 
 
 def _warnings(kind: type[StoredObject], request: DeleteRequest) -> Sequence[str]:

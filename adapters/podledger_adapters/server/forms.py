@@ -1,8 +1,12 @@
-"""Stored objects in the form a client accepts: as they are, as rows of a Table, or their metadata alone."""
+"""Stored objects in the form a client accepts: as they are, as rows of a Table, or their metadata alone.
+
+All but plain JSON is made by Python code, so of much it is made in a thread (`large_work.py`).
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from starlette.responses import Response
 
@@ -71,20 +75,25 @@ def read_form(call: Call, *, collection: bool = False, watch: bool = False) -> F
     return Form(call.resource.kind, representation, include, call.pretty)
 
 
-def object_answer(
+async def object_answer(
     call: Call, form: Form, stored: StoredObject, *, code: int = 200, warnings: Sequence[str] = ()
 ) -> Response:
     """One object; `form` was read before anything was written, so that what cannot be answered is not done."""
-    shown = form.representation
+    shown, text = form.representation, encode_object(stored)
     if shown.form == "object" and shown.media_type == JSON and not form.pretty:
-        return encoded_answer(encode_object(stored) + b"\n", code=code, warnings=warnings)
-    document = form.document([document_of(stored)], call.state.clock.now())
-    if shown.form == "Table":
-        document["metadata"] = {"resourceVersion": stored.metadata.resource_version}
-    return document_answer(document, shown, code=code, pretty=form.pretty, warnings=warnings)
+        return encoded_answer(text + b"\n", code=code, warnings=warnings)
+    now_s = call.state.clock.now()
+
+    def answer() -> Response:
+        document = form.document([msgspec.json.decode(text)], now_s)
+        if shown.form == "Table":
+            document["metadata"] = {"resourceVersion": stored.metadata.resource_version}
+        return document_answer(document, shown, code=code, pretty=form.pretty, warnings=warnings)
+
+    return await call.state.large_work.run(len(text), answer)
 
 
-def list_answer(
+async def list_answer(
     call: Call, form: Form, objects: Sequence[StoredObject], metadata: Mapping[str, Any], warnings: Sequence[str] = ()
 ) -> Response:
     """A list of objects; `metadata` is the list's own."""
@@ -93,17 +102,22 @@ def list_answer(
     if shown.form == "object" and shown.media_type == JSON and not form.pretty:
         body = encode(head, shown).rstrip(b"\n}") + b'},"items":[' + b",".join(map(_item, objects)) + b"]}\n"
         return encoded_answer(body, warnings=warnings)
-    documents = [document_of(stored) for stored in objects]
-    if shown.form == "Table":
-        document = form.document(documents, call.state.clock.now())
-        document["metadata"] = metadata
-    elif shown.form == "object":
-        for each in documents:
-            del each["kind"], each["apiVersion"]
-        document = {**head, "items": documents}
-    else:
-        document = partial_list(documents, metadata, version=shown.version)
-    return document_answer(document, shown, pretty=form.pretty, warnings=warnings)
+    texts, now_s = [encode_object(stored) for stored in objects], call.state.clock.now()
+
+    def answer() -> Response:
+        documents: list[dict[str, Any]] = [msgspec.json.decode(text) for text in texts]
+        if shown.form == "Table":
+            document = form.document(documents, now_s)
+            document["metadata"] = metadata
+        elif shown.form == "object":
+            for each in documents:
+                del each["kind"], each["apiVersion"]
+            document = {**head, "items": documents}
+        else:
+            document = partial_list(documents, metadata, version=shown.version)
+        return document_answer(document, shown, pretty=form.pretty, warnings=warnings)
+
+    return await call.state.large_work.run(sum(map(len, texts)), answer)
 
 
 def _item(stored: StoredObject) -> bytes:

@@ -1,6 +1,6 @@
-"""Work on large bodies and objects, in threads: other requests go on meanwhile, and small ones pay nothing.
+"""Work on large bodies, objects and answers, in threads: other requests go on meanwhile, and small ones pay nothing.
 
-Decoding, comparing and merging are Python and cost some microseconds a byte: a body of 3 MB holds a processor for many
+Decoding, comparing, merging and YAML cost some microseconds a byte: a body of 3 MB holds a processor for many
 seconds. What runs here reads immutable objects only and writes none; storing is the event loop's (`stored_write.py`).
 """
 
@@ -23,7 +23,7 @@ THREADS: Final = 2
 
 
 class LargeWork:
-    """Where the large bodies of one server are worked on."""
+    """Where one server does its large work."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

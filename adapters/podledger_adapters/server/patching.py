@@ -53,4 +53,4 @@ async def patch_object(call: Call) -> Response:
         return with_kind_defaults(new) if applying else managed(call, old, new, options.manager, request.now)
 
     written, code = await write_prepared(call, len(data), prepare, dry_run=options.dry_run)
-    return object_answer(call, form, written, code=code, warnings=(*warnings, *warnings_of(written)))
+    return await object_answer(call, form, written, code=code, warnings=(*warnings, *warnings_of(written)))

@@ -39,7 +39,7 @@ async def get_object(call: Call) -> Response:
     await call.store.durable()
     if stored is None:
         raise not_found(RESOURCES[kind], call.name)
-    return object_answer(call, form, stored)
+    return await object_answer(call, form, stored)
 
 
 class Listed(NamedTuple):
@@ -74,7 +74,7 @@ async def list_objects(call: Call) -> Response:
                 break
             page.append(stored)
     await call.store.durable()
-    return list_answer(call, form, page, metadata)
+    return await list_answer(call, form, page, metadata)
 
 
 def _listed(call: Call, options: ListOptions, token: ContinueToken | None) -> Listed | None:

@@ -1,7 +1,7 @@
-"""Storing what a request makes of the stored object: a PUT, a PATCH.
+"""Storing what a request makes: a new object, or for a PUT and a PATCH another state of the stored one.
 
-What is to be stored is worked out from what is stored; for large objects in a thread, so that another write may come
-between. Then it is worked out again from what that write left, as a real API server does.
+That is worked out from what is stored; for large objects in a thread, so that another write may come between. Then it
+is worked out again from what that write left, as a real API server does.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,6 @@ from typing import Final
 from podledger_adapters.server.call import Call
 from podledger_adapters.server.object_size import stored_size_refusal
 from podledger_adapters.server.objects import TYPES, encode_object
-from podledger_adapters.store import Batch
 from podledger_adapters.store.api_error import ApiError
 from podledger_adapters.store.kinds import RESOURCES, StoredObject
 from podledger_adapters.store.namespaces import admit
@@ -25,12 +24,7 @@ ATTEMPTS: Final = 5
 async def create_prepared(call: Call, size: int, prepare: Callable[[], StoredObject], *, dry_run: bool) -> StoredObject:
     """Create what `prepare` returns; `size` are the bytes it works on. Raises ApiError, InvalidObject."""
     new, refusal = await call.state.large_work.run(size, partial(_measured, prepare))
-    with call.store.batch(dry_run=dry_run or refusal is not None) as batch:
-        created = _create(call, batch, new)
-    await batch.durable()
-    if refusal is not None and not dry_run:
-        raise refusal
-    return created
+    return await _store(call, None, new, refusal, dry_run=dry_run)
 
 
 async def write_prepared(
@@ -49,14 +43,10 @@ async def write_prepared(
         work = size + len(encode_object(old)) if old is not None else size
         work = work if attempt <= ATTEMPTS else 0
         new, refusal = await call.state.large_work.run(work, partial(_measured, partial(prepare, old)))
-        if call.store.find(kind, call.key) is not old:
-            continue
-        with call.store.batch(dry_run=dry_run or refusal is not None) as batch:
-            written = _create(call, batch, new) if old is None else batch.update(new, subresource=call.path.subresource)
-        await batch.durable()
-        if refusal is not None and not dry_run:
-            raise refusal
-        return written, 201 if old is None else 200
+        # Nothing is awaited between this look and the write.
+        if call.store.find(kind, call.key) is old:
+            written = await _store(call, old, new, refusal, dry_run=dry_run)
+            return written, 201 if old is None else 200
 
 
 def _measured(prepare: Callable[[], StoredObject]) -> tuple[StoredObject, ApiError | None]:
@@ -65,7 +55,18 @@ def _measured(prepare: Callable[[], StoredObject]) -> tuple[StoredObject, ApiErr
     return new, stored_size_refusal(new)
 
 
-def _create(call: Call, batch: Batch, new: StoredObject) -> StoredObject:
-    if call.resource.namespaced:
-        admit(call.store, RESOURCES[type(new)], new.metadata.namespace, new.metadata.name)
-    return batch.create(new)
+async def _store(
+    call: Call, old: StoredObject | None, new: StoredObject, refusal: ApiError | None, *, dry_run: bool
+) -> StoredObject:
+    """Create the object, or put it in the place of the stored one; of what is refused for its size only a trial."""
+    with call.store.batch(dry_run=dry_run or refusal is not None) as batch:
+        if old is not None:
+            written = batch.update(new, subresource=call.path.subresource)
+        else:
+            if call.resource.namespaced:
+                admit(call.store, RESOURCES[type(new)], new.metadata.namespace, new.metadata.name)
+            written = batch.create(new)
+    await batch.durable()
+    if refusal is not None and not dry_run:
+        raise refusal
+    return written

@@ -56,7 +56,7 @@ async def create_object(call: Call) -> Response:
     now = rfc3339(call.store.timestamp())
     prepare = partial(first_managed, call, new, options.manager, now)
     created = await create_prepared(call, size, prepare, dry_run=options.dry_run)
-    return object_answer(call, form, created, code=201, warnings=(*warnings, *warnings_of(created)))
+    return await object_answer(call, form, created, code=201, warnings=(*warnings, *warnings_of(created)))
 
 
 async def update_object(call: Call) -> Response:
@@ -83,7 +83,7 @@ async def update_object(call: Call) -> Response:
         return managed(call, old, new, options.manager, now)
 
     written, code = await write_prepared(call, size, prepare, dry_run=options.dry_run)
-    return object_answer(call, form, written, code=code, warnings=(*warnings, *warnings_of(written)))
+    return await object_answer(call, form, written, code=code, warnings=(*warnings, *warnings_of(written)))
 
 
 def first_managed(call: Call, new: StoredObject, manager: str, now: str) -> StoredObject:

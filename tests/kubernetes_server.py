@@ -9,7 +9,7 @@ from podledger.api.meta import ObjectMeta
 from podledger.api.namespace import Namespace
 from podledger.clock import RealClock
 from podledger.ports import Clock
-from podledger_adapters.kubernetes.kubeconfig import Access, Identity
+from podledger_adapters.kubernetes.access import Access, Identity
 from podledger_adapters.local import KEEPERS, LocalCluster
 from podledger_adapters.nodes.behaviour import Behaviour
 from podledger_adapters.nodes.simulated import SimulatedNode

@@ -15,8 +15,9 @@ from aiohttp import web
 
 from podledger import Controller, JobKey, SqliteLog
 from podledger.job.state import JobState
+from podledger_adapters.kubernetes.access import Access
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
-from podledger_adapters.kubernetes.kubeconfig import Access, load_access
+from podledger_adapters.kubernetes.kubeconfig import load_access
 
 CONTROLLER = web.AppKey("controller", Controller)
 

@@ -10,8 +10,8 @@ from podledger import Controller, ControllerOptions
 from podledger.errors import ClusterError
 from podledger.log.memory import MemoryLedger
 from podledger.ports import Clock
+from podledger_adapters.kubernetes.access import Access
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
-from podledger_adapters.kubernetes.kubeconfig import Access
 from podledger_adapters.kubernetes.leases import LeaderElection, LeaseLost
 from tests.faults.fault import Fault, Faults
 from tests.faults.proxy import FaultProxy

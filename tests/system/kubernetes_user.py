@@ -23,8 +23,8 @@ from podledger.job.limits import Limits
 from podledger.job.names import COMPLETION_INDEX, FINALIZER
 from podledger.log.memory import MemoryLedger
 from podledger.ports import Outcome
+from podledger_adapters.kubernetes.access import Access
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
-from podledger_adapters.kubernetes.kubeconfig import Access
 
 __all__ = [
     "FAST",

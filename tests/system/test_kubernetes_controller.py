@@ -18,7 +18,7 @@ from podledger.errors import ClusterError
 from podledger_adapters.cli.controller_run import ControllerSettings, run_controller
 from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.explain import explain
-from podledger_adapters.kubernetes.kubeconfig import Access
+from podledger_adapters.kubernetes.access import Access
 
 TOKEN = "T"
 PODS = 1500

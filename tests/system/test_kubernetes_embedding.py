@@ -16,8 +16,8 @@ from tests.kubernetes_server import NAMESPACE, api_server
 from podledger import Controller, Job, JobKey, JobSpec, MemoryLog
 from podledger.api import ObjectMeta, PodTemplateSpec
 from podledger.job.names import PODLEDGER_CONTROLLER
+from podledger_adapters.kubernetes.access import Access
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
-from podledger_adapters.kubernetes.kubeconfig import Access
 
 LOOK_S = 0.02
 LOOKS = 1500

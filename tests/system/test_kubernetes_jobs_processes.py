@@ -16,7 +16,7 @@ from tests.kubernetes_server import TOKEN, api_server
 from tests.system.kubernetes_user import ALL, User, eventually, phase_status
 from tests.system.podledger_command import start_podledger
 
-from podledger_adapters.kubernetes.kubeconfig import Access
+from podledger_adapters.kubernetes.access import Access
 
 FLAGS = ("--manage", "all", "--pod-failure-backoff", "100ms", "--sync-batch-period", "50ms")
 PODS = 120

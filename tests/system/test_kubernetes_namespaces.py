@@ -18,8 +18,8 @@ from podledger.job import event as ev
 from podledger.job.event_seen import JobRecord
 from podledger.log.memory import MemoryLedger
 from podledger.recorder import Recorder
+from podledger_adapters.kubernetes.access import Access
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
-from podledger_adapters.kubernetes.kubeconfig import Access
 from podledger_adapters.local import LocalCluster
 
 pytestmark = pytest.mark.asyncio

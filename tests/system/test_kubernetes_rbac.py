@@ -25,7 +25,7 @@ from podledger_adapters.cli.controller_run import ControllerSettings, run_contro
 from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.explain import explain
 from podledger_adapters.cli.record import run_recorder
-from podledger_adapters.kubernetes.kubeconfig import Access, Identity
+from podledger_adapters.kubernetes.access import Access, Identity
 from podledger_adapters.nodes.behaviour import Draws, PodRun
 from podledger_adapters.server.kubeconfig import kubeconfig
 from podledger_adapters.workspace import Workspace

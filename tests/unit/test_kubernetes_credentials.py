@@ -10,9 +10,9 @@ import pytest
 
 from podledger.clock import VirtualClock
 from podledger.errors import ClusterError
+from podledger_adapters.kubernetes.access import Access, Identity
 from podledger_adapters.kubernetes.credentials import Credential, Credentials
-from podledger_adapters.kubernetes.exec_plugin import ExecPlugin
-from podledger_adapters.kubernetes.kubeconfig import Access, Identity
+from podledger_adapters.kubernetes.exec_plugin import ExecPlugin, PluginStatus
 
 NOW_S = 1_800_000_000.0
 Version = Literal["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"]
@@ -68,6 +68,17 @@ async def test_a_certificate_and_its_key_are_read_again_and_what_cannot_be_read_
     key.write_bytes(b"K2")
     clock.set_wall(NOW_S + 6)
     assert await ours.current() == Credential("Bearer t", b"C2", b"K2")
+
+
+def test_secrets_are_in_no_repr() -> None:
+    tool = plugin("hush", env=[{"name": "TOKEN", "value": "hush"}])
+    identity = Identity(token="hush", username="me", password="hush", key=b"hush", plugin=tool)
+    access = Access("https://one:6443", "a test", proxy="http://me:hush@proxy", identity=identity)
+    status = PluginStatus(token="hush", client_key_data="hush")
+    shown = repr([tool, identity, access, status, Credential("Bearer hush", b"certificate", b"hush")])
+    assert "hush" not in shown
+    assert "<Identity by token, username, password, key, plugin>" in shown
+    assert "<Credential: Bearer, a certificate>" in shown
 
 
 @pytest.mark.asyncio

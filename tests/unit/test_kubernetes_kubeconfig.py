@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from podledger.errors import ClusterError
-from podledger_adapters.kubernetes.kubeconfig import Identity, load_access
+from podledger_adapters.kubernetes.access import Identity
+from podledger_adapters.kubernetes.kubeconfig import load_access
 
 V1 = "client.authentication.k8s.io/v1"
 
@@ -127,6 +128,7 @@ FAULTS: list[tuple[dict[str, Any], str | None, str]] = [
     ({"clusters": []}, None, "names cluster 'c', which is not there"),
     ({"users": None}, None, "names user 'u', which is not there"),
     (one_cluster(), None, "is no https:// or http:// address"),
+    (one_cluster(server="https://me:pw@one:6443"), None, "server: 'one:6443' has a user before it"),
     ({"clusters": "x"}, None, "clusters: Expected `array`"),
     (one_user(**{"auth-provider": {"name": "gcp"}}), None, "use an exec plugin"),
     (one_user(**{"client-key-data": "eA=="}), None, "needs its key, and the reverse"),

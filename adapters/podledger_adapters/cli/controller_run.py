@@ -27,8 +27,8 @@ from podledger_adapters.cli.job_measures import JobMeasures
 from podledger_adapters.cli.measured_log import LogMeasures, MeasuredLog
 from podledger_adapters.cli.metrics_page import CONTENT_TYPE, ControllerMetrics
 from podledger_adapters.cli.stopping import run_until_stopped
+from podledger_adapters.kubernetes.access import Access
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
-from podledger_adapters.kubernetes.kubeconfig import Access
 from podledger_adapters.kubernetes.leases import LeaderElection
 from podledger_adapters.kubernetes.permissions import CONTROLLER, CRONJOBS, LEASE, require_permissions
 from podledger_adapters.workspace import Workspace

@@ -15,8 +15,9 @@ from podledger.recorder import Recorder
 from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.stopping import run_until_stopped
 from podledger_adapters.cli.structured_log import LogFormat, set_up_logging
+from podledger_adapters.kubernetes.access import Access
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
-from podledger_adapters.kubernetes.kubeconfig import Access, load_access
+from podledger_adapters.kubernetes.kubeconfig import load_access
 from podledger_adapters.kubernetes.permissions import require_reads
 from podledger_adapters.workspace import Workspace
 

@@ -18,10 +18,10 @@ from yarl import URL
 
 from podledger.errors import ClusterError
 from podledger.ports import Clock
+from podledger_adapters.kubernetes.access import Access
 from podledger_adapters.kubernetes.connection_error import tell_connection_error
 from podledger_adapters.kubernetes.credentials import Credential, Credentials
 from podledger_adapters.kubernetes.decode import Status, decode_status
-from podledger_adapters.kubernetes.kubeconfig import Access
 from podledger_adapters.kubernetes.metrics import ClientMetrics
 from podledger_adapters.kubernetes.proxy import choose_proxy
 from podledger_adapters.kubernetes.rate_limit import RateLimit

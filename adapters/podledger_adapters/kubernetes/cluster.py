@@ -21,11 +21,11 @@ from podledger.errors import ClusterError
 from podledger.job.command import Command
 from podledger.job.names import PODLEDGER_CONTROLLER
 from podledger.ports import Change, Clock, CronOutcome, Kind, Outcome
+from podledger_adapters.kubernetes.access import Access
 from podledger_adapters.kubernetes.client import CALL_S, IDLE_S, ApiClient
 from podledger_adapters.kubernetes.cron_performer import CronPerformer
 from podledger_adapters.kubernetes.decode import decode_job
 from podledger_adapters.kubernetes.events import EventTeller
-from podledger_adapters.kubernetes.kubeconfig import Access
 from podledger_adapters.kubernetes.list_watch import KindWatcher
 from podledger_adapters.kubernetes.mailbox import Mailbox
 from podledger_adapters.kubernetes.performer import Performer

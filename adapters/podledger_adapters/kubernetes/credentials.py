@@ -11,8 +11,8 @@ import anyio
 
 from podledger.errors import ClusterError
 from podledger.ports import Clock
+from podledger_adapters.kubernetes.access import Access, Identity
 from podledger_adapters.kubernetes.exec_plugin import run_plugin
-from podledger_adapters.kubernetes.kubeconfig import Access, Identity
 
 __all__ = ["Credential", "Credentials"]
 
@@ -32,6 +32,10 @@ class Credential(NamedTuple):
     authorization: str | None
     certificate: bytes = b""
     key: bytes = b""
+
+    def __repr__(self) -> str:
+        scheme = self.authorization.partition(" ")[0] if self.authorization else "no header"
+        return f"<Credential: {scheme}, {'a' if self.certificate else 'no'} certificate>"
 
 
 class Credentials:

@@ -42,6 +42,9 @@ class ExecPlugin(Struct, frozen=True, rename="camel"):
     interactive_mode: Literal["", "Never", "IfAvailable", "Always"] = ""
     provide_cluster_info: bool = False
 
+    def __repr__(self) -> str:
+        return f"<ExecPlugin {self.command}>"
+
     def __post_init__(self) -> None:
         if not self.command:
             raise ValueError("command: must not be empty")
@@ -56,6 +59,9 @@ class PluginStatus(Struct, frozen=True, rename="camel"):
     client_certificate_data: str = ""
     client_key_data: str = ""
     expiration_timestamp: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"<PluginStatus until {self.expiration_timestamp or 'further notice'}>"
 
 
 class _ExecCredential(Struct, frozen=True, rename="camel"):

@@ -1,7 +1,6 @@
 """Where the API server is and who we are: kubeconfig files, as kubectl reads them, or a pod's own service account.
 
-Files are only read here. How credentials are kept fresh is `credentials.py`, how connections are secured is `tls.py`,
-which proxy leads there is `proxy.py`.
+Files are only read here; what comes of them is an `Access` (`access.py`).
 """
 
 import base64
@@ -16,10 +15,11 @@ import msgspec
 from msgspec import Struct, field
 
 from podledger.errors import ClusterError, InputError
+from podledger_adapters.kubernetes.access import Access, Identity
 from podledger_adapters.kubernetes.exec_plugin import ExecPlugin
 from podledger_adapters.manifest.yaml_text import read_documents
 
-__all__ = ["Access", "Identity", "load_access"]
+__all__ = ["load_access"]
 
 DEFAULT_PATH: Final = Path("~/.kube/config")
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -28,53 +28,6 @@ HEADER_SAFE: Final = "!#$&'*+^`|"
 """What a header's name may have beside letters, digits, "-", "." and "_" (RFC 7230); "%" marks what is quoted."""
 
 T = TypeVar("T")
-
-
-class Identity(Struct, frozen=True):
-    """Who we are. Files are read again, for what is in them is replaced while we run.
-
-    `impersonate` are the headers that ask the server to take us for somebody else.
-    """
-
-    token: str = ""
-    token_file: Path | None = None
-    username: str = ""
-    password: str = ""
-    certificate: bytes = b""
-    certificate_file: Path | None = None
-    key: bytes = b""
-    key_file: Path | None = None
-    plugin: ExecPlugin | None = None
-    impersonate: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def runs_plugin(self) -> bool:
-        """Whether a plugin is asked: whatever else there is goes before it, as in kubectl."""
-        return self.plugin is not None and not (self.token or self.token_file or self.username)
-
-    @property
-    def changes(self) -> bool:
-        """Whether there may be another credential later."""
-        return self.runs_plugin or any((self.token_file, self.certificate_file, self.key_file))
-
-
-class Access(Struct, frozen=True):
-    """Everything that is needed to talk to an API server. `source` says in messages where it comes from.
-
-    `authority` is the PEM of the certificates to trust, b"" for those of the system, `authority_file` the file it is
-    from; `namespace` is the context's; `plugin_config` is what the cluster has for a credential plugin.
-    """
-
-    server: str
-    source: str
-    authority: bytes = b""
-    authority_file: Path | None = None
-    insecure: bool = False
-    server_name: str = ""
-    proxy: str = ""
-    namespace: str = "default"
-    identity: Identity = Identity()
-    plugin_config: object = None
 
 
 class _Extension(Struct, frozen=True):
@@ -244,13 +197,15 @@ def _chosen(config: _Config, context: str | None, names: str) -> Access:
 
 def _check_cluster(cluster: _Cluster, path: Path, name: str) -> None:
     """Raises ClusterError for an address that is none, and where it is not clear whom to trust."""
-    why = ""
+    why, shown = "", cluster.server.rpartition("@")[2]  # without a password
     try:
         parts = urlsplit(cluster.server)
         if parts.scheme not in ("https", "http") or not parts.hostname or (parts.port or 1) < 0:
-            why = f"server: {cluster.server!r} is no https:// or http:// address"
+            why = f"server: {shown!r} is no https:// or http:// address"
+        elif parts.username is not None:
+            why = f"server: {shown!r} has a user before it, which every message would show; write it below users"
     except ValueError as error:
-        why = f"server: {cluster.server!r}: {error}"
+        why = f"server: {shown!r}: {error}"
     if cluster.insecure_skip_tls_verify and (cluster.certificate_authority or cluster.certificate_authority_data):
         why = "insecure-skip-tls-verify and a certificate-authority exclude one another; take one of them out"
     if why:

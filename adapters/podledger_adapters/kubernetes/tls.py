@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from podledger.errors import ClusterError
-from podledger_adapters.kubernetes.kubeconfig import Access
+from podledger_adapters.kubernetes.access import Access
 
 __all__ = ["tls_context"]
 

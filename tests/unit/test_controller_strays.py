@@ -3,11 +3,14 @@
 from datetime import UTC, datetime
 
 import pytest
-from tests.store_objects import create, key_of, new_job, new_pod, tracked_pod, with_finalizers, write
+from msgspec.structs import replace
+from tests.store_objects import NAMESPACE, bound, create, key_of, new_job, new_pod, tracked_pod, with_finalizers, write
 from tests.unit.controller_world import turns
 
 from podledger import Controller, ControllerOptions, MemoryLog
-from podledger.api.job import Job, JobCondition, JobStatus
+from podledger.api.defaults import CONTROLLER_UID_LABEL
+from podledger.api.job import Job, JobCondition, JobStatus, LabelSelector
+from podledger.api.meta import ObjectMeta, OwnerReference
 from podledger.api.pod import Pod
 from podledger.job.names import FINALIZER, PODLEDGER_CONTROLLER
 from podledger_adapters.local import LocalCluster
@@ -23,6 +26,13 @@ def finalizers_of(cluster: LocalCluster, pod: Pod) -> tuple[str, ...] | None:
     """What holds the pod now; None if it is gone."""
     stored = cluster.store.find(Pod, key_of(pod))
     return None if stored is None else stored.metadata.finalizers
+
+
+def stored_job(cluster: LocalCluster, name: str) -> Job:
+    """The Job as it is now."""
+    job = cluster.store.find(Job, (NAMESPACE, name))
+    assert job is not None
+    return job
 
 
 def finish(cluster: LocalCluster, job: Job) -> None:
@@ -100,6 +110,56 @@ async def test_an_orphan_is_freed_and_a_pod_of_another_kind_of_controller_is_not
         async with Controller(cluster, log, clock=cluster.clock):
             await turns()
         assert (finalizers_of(cluster, orphan), finalizers_of(cluster, foreign)) == ((), (FINALIZER,))
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind", "controller", "job", "freed"),
+    [
+        ("batch/v1", "Job", True, "running", False),
+        ("batch/v1", "Job", True, "finished", True),
+        ("batch/v1", "Job", True, "", True),
+        ("batch/v1", "Job", False, "running", True),
+        ("batch/v1", "CronJob", True, "", False),
+        ("example.com/v1", "Job", True, "", False),
+        ("example.com/v1", "Job", False, "", True),
+    ],
+)
+async def test_a_pod_that_is_being_deleted_is_freed_unless_its_controller_sees_to_it(
+    api_version: str, kind: str, controller: bool, job: str, freed: bool
+) -> None:
+    async with LocalCluster.manual() as cluster, MemoryLog() as log:
+        uid = "nobody"
+        if job:
+            uid = create(cluster.store, new_job(parallelism=0, pod_replacement_policy="Failed")).metadata.uid
+        owner = OwnerReference(api_version=api_version, kind=kind, name="job", uid=uid, controller=controller)
+        made = new_pod("p", finalizers=(FINALIZER,))
+        meta = replace(made.metadata, owner_references=(owner,), labels={CONTROLLER_UID_LABEL: uid})
+        pod = bound(cluster.store, create(cluster.store, replace(made, metadata=meta)))
+        if job == "finished":
+            finish(cluster, stored_job(cluster, "job"))
+        write(cluster.store, lambda batch: batch.delete(Pod, key_of(pod), DeleteOptions()))
+        async with Controller(cluster, log, clock=cluster.clock):
+            await turns()
+        # Of a Job that goes on it is held until it has ended: it is to be counted.
+        left = finalizers_of(cluster, pod)
+        assert (left is None or FINALIZER not in left) == freed
+
+
+async def test_an_orphan_that_two_jobs_select_is_the_one_jobs_only() -> None:
+    async with LocalCluster.manual() as cluster, MemoryLog() as log:
+        chosen = {"app": "shared"}
+        selected = {"manual_selector": True, "selector": LabelSelector(match_labels=chosen)}
+        for name in ("one", "two"):
+            made = new_job(name, parallelism=1, **selected)
+            template = replace(made.spec.template, metadata=ObjectMeta(labels=chosen))
+            create(cluster.store, replace(made, spec=replace(made.spec, template=template)))
+        orphan = new_pod("orphan")
+        create(cluster.store, replace(orphan, metadata=replace(orphan.metadata, labels=chosen)))
+        async with Controller(cluster, log, clock=cluster.clock):
+            await turns()
+            owners = [pod.metadata.controller() for pod in cluster.store.table(Pod)]
+        assert sorted(owner.name for owner in owners if owner is not None) == ["one", "two"], "one adopted, one made"
+        assert [stored_job(cluster, name).status.active for name in ("one", "two")] == [1, 1]
 
 
 async def test_the_pods_of_a_job_made_again_under_its_name_are_freed_when_they_are_deleted() -> None:

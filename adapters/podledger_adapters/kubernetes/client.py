@@ -33,6 +33,8 @@ __all__ = ["CALL_S", "IDLE_S", "Answer", "ApiClient", "CallLost", "Silence", "St
 CONNECT_S: Final = 10.0
 CALL_S: Final = 60.0
 """How long a call may take: API servers give up after as long themselves."""
+URGENT_S: Final = 5.0
+"""How long an urgent call may take: half the time within which a lease must be renewed, as in client-go."""
 IDLE_S: Final = 90.0
 """A watch in which nothing comes for so long is begun anew: servers send bookmarks once a minute if there is news."""
 CONNECTIONS: Final = 64
@@ -96,7 +98,7 @@ class Stream:
 class ApiClient:
     """One API server. Use it with `async with`, which may be entered and left in different tasks.
 
-    `limit` holds back writes, None for no limit.
+    `limit` holds back writes that are not urgent, None for no limit.
     """
 
     def __init__(
@@ -112,6 +114,7 @@ class ApiClient:
         self.metrics = ClientMetrics()
         self._clock, self._limit, self._idle_s = clock, limit, idle_s
         self._call = _CALL if call_s == CALL_S else aiohttp.ClientTimeout(total=call_s, sock_connect=CONNECT_S)
+        self._urgent = aiohttp.ClientTimeout(total=URGENT_S)
         self._credentials = Credentials(access, clock)
         self._contexts: dict[tuple[bytes, bytes], ssl.SSLContext] = {}
         self._proxy = choose_proxy(access.server, access.proxy, access.source, os.environ)
@@ -138,14 +141,14 @@ class ApiClient:
         throttled = 0
         renewed = False
         while True:
-            if self._limit is not None and request.method != "GET":
+            if self._limit is not None and request.method != "GET" and not request.urgent:
                 await self._limit.wait()
             credential = await self._credentials.current()
             answer = await self._once(request, credential)
             if answer.code == 401 and not renewed and self._credentials.refresh(credential):
                 renewed = True
                 continue
-            if answer.code != 429 or throttled >= MAX_THROTTLED:
+            if answer.code != 429 or throttled >= MAX_THROTTLED or request.urgent:
                 return answer
             throttled += 1
             pause_s = min(answer.retry_after_s or 2.0 ** (throttled - 1), MAX_PAUSE_S)
@@ -154,7 +157,7 @@ class ApiClient:
     async def _once(self, request: ApiRequest, credential: Credential) -> Answer:
         begun_s = self._clock.monotonic()
         try:
-            async with self._open(request, credential, self._call) as response:
+            async with self._open(request, credential, self._urgent if request.urgent else self._call) as response:
                 body = await response.read()
                 code, pause = response.status, response.headers.get("Retry-After")
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

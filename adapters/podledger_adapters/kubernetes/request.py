@@ -76,12 +76,16 @@ _UNCOUNTED: Final[dict[str, Any]] = {"succeeded": None, "failed": None}
 
 
 class ApiRequest(Struct, frozen=True, gc=False):
-    """One call. `path` has its query with it, both quoted as they are sent."""
+    """One call. `path` has its query with it, both quoted as they are sent.
+
+    An `urgent` one is a leader's: it waits for no other one, and is soon given up.
+    """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     body: bytes = b""
     content_type: str = ""
+    urgent: bool = False
 
 
 def _pod_path(namespace: str, name: str) -> str:
@@ -213,18 +217,19 @@ def _leases(namespace: str) -> str:
 
 def get_lease(namespace: str, name: str) -> ApiRequest:
     """GET of a Lease."""
-    return ApiRequest("GET", f"{_leases(namespace)}/{quote(name)}")
+    return ApiRequest("GET", f"{_leases(namespace)}/{quote(name)}", urgent=True)
 
 
 def create_lease(lease: Lease) -> ApiRequest:
     """POST of a Lease that is not there yet."""
-    return ApiRequest("POST", f"{_leases(lease.metadata.namespace)}?{MANAGER}", _lease_body(lease), JSON)
+    path = f"{_leases(lease.metadata.namespace)}?{MANAGER}"
+    return ApiRequest("POST", path, _lease_body(lease), JSON, urgent=True)
 
 
 def update_lease(lease: Lease) -> ApiRequest:
     """PUT of a Lease on top of the resourceVersion it was read with."""
     path = f"{_leases(lease.metadata.namespace)}/{quote(lease.metadata.name)}?{MANAGER}"
-    return ApiRequest("PUT", path, _lease_body(lease), JSON)
+    return ApiRequest("PUT", path, _lease_body(lease), JSON, urgent=True)
 
 
 def _lease_body(lease: Lease) -> bytes:

@@ -10,9 +10,10 @@ import logging
 import sys
 import time
 import traceback
-from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
+from tests.campaign import add_campaign_arguments, play_campaign
 from tests.faults.fault import Fault, Faults
 from tests.faults.world import World
 
@@ -29,16 +30,13 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--seed", type=int, metavar="N", help="one run")
     what.add_argument("--campaign", action="store_true", help="runs on one seed after the other")
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long a campaign lasts (default 10)")
-    parser.add_argument("--runs", type=int, metavar="N", help="how many runs a campaign has, instead of --minutes")
-    parser.add_argument("--first-seed", type=int, default=1, metavar="N", help="where a campaign begins (default 1)")
-    parser.add_argument("--only", action="append", choices=[fault.name.lower() for fault in Fault], help="these faults")
+    add_campaign_arguments(parser, [fault.name.lower() for fault in Fault])
     parser.add_argument("--log", action="store_true", help="show what the controller logs")
     return parser.parse_args(arguments)
 
 
-def run_one(seed: int, only: frozenset[Fault] | None) -> Faults | None:
-    """One run, told; None if it failed."""
+def run_one(seed: int, only: frozenset[Fault] | None) -> dict[str, int] | None:
+    """One run, told: how often which fault struck; None if it failed."""
     faults = Faults(seed, only)
     world = World(seed, faults)
     enabled = ", ".join(fault.name.lower() for fault in Fault if fault in faults.enabled)
@@ -52,29 +50,7 @@ def run_one(seed: int, only: frozenset[Fault] | None) -> Faults | None:
         return None
     writes = len(world.account.writes())
     print(f"    passed in {time.monotonic() - begun_s:.1f} s: {world.lives} lives, {writes} writes; {faults}")
-    return faults
-
-
-def campaign(first_seed: int, runs: int | None, minutes: float, only: frozenset[Fault] | None) -> int:
-    """Runs on one seed after the other; the exit status."""
-    ends_s = time.monotonic() + minutes * 60
-    struck: Counter[Fault] = Counter()
-    seed, failed = first_seed, list[int]()
-    while seed - first_seed < runs if runs is not None else time.monotonic() < ends_s:
-        faults = run_one(seed, only)
-        if faults is None:
-            failed.append(seed)
-        else:
-            struck.update(faults.struck)
-        seed += 1
-    done = seed - first_seed
-    print(f"{done} runs, {len(failed)} failed{': seeds ' + ', '.join(map(str, failed)) if failed else ''}")
-    for fault in Fault:
-        print(f"  {struck[fault]:>7}  {fault.name.lower()}: {fault.value}")
-    silent = [fault.name.lower() for fault in Fault if not struck[fault] and (only is None or fault in only)]
-    if silent and done >= RUNS_FOR_EVERY_FAULT:
-        print(f"FAILED: never struck: {', '.join(silent)}")
-    return 1 if failed or (silent and done >= RUNS_FOR_EVERY_FAULT) else 0
+    return {fault.name.lower(): times for fault, times in faults.struck.items()}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -89,7 +65,8 @@ def main(arguments: Sequence[str]) -> int:
         logging.getLogger("podledger_adapters").setLevel(logging.INFO)
     only = frozenset(Fault[name.upper()] for name in parsed.only) if parsed.only else None
     if parsed.campaign:
-        return campaign(parsed.first_seed, parsed.runs, parsed.minutes, only)
+        expected = {fault.name.lower(): fault.value for fault in Fault if only is None or fault in only}
+        return play_campaign(parsed, partial(run_one, only=only), expected, RUNS_FOR_EVERY_FAULT)
     return 0 if run_one(parsed.seed, only) is not None else 1
 
 

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from podledger_adapters.server.certificates import certificate_builder
+
 __all__ = ["Authority", "Pair", "common_name"]
 
 HOUR = timedelta(hours=1)
@@ -76,16 +78,7 @@ def common_name(certificate: bytes) -> str:
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - HOUR)
-        .not_valid_after(now + HOUR)
-    )
+    return certificate_builder(subject, issuer, key, datetime.now(UTC), HOUR)
 
 
 def _general(host: str) -> x509.GeneralName:

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from podledger_adapters.server.private_file import write_private
 
-__all__ = ["Certificates", "server_certificates"]
+__all__ = ["Certificates", "certificate_builder", "server_certificates"]
 
 AUTHORITY_LIFE = timedelta(days=3650)
 SERVER_LIFE = timedelta(days=365)
@@ -112,6 +112,14 @@ def _certificate(
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime, life: timedelta
 ) -> x509.CertificateBuilder:
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    return certificate_builder(subject, issuer, key, now, life).add_extension(identifier, critical=False)
+
+
+def certificate_builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime, life: timedelta
+) -> x509.CertificateBuilder:
+    """A certificate to be completed and signed, good from now on, also by a clock that is a little behind."""
     now = now.astimezone(UTC)
     return (
         x509.CertificateBuilder()
@@ -121,7 +129,6 @@ def _builder(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - SKEW)
         .not_valid_after(now + life)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
 
 

@@ -14,6 +14,7 @@ from tests.faults.fault import Fault, Faults
 from tests.faults.replica import Replica
 from tests.faults.upstream import Upstream, refusal, reset
 from tests.faults.watch_proxy import WatchProxy
+from tests.web_app import serving
 
 __all__ = ["FaultProxy", "fault_proxy"]
 
@@ -140,13 +141,12 @@ async def fault_proxy(server: str, replica: Replica, faults: Faults) -> AsyncGen
         proxy = FaultProxy(upstream, WatchProxy(upstream, replica, faults), faults)
         app = web.Application(client_max_size=1 << 26)
         app.router.add_route("*", "/{rest:.*}", proxy.handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
-        await runner.setup()
         try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield proxy, f"http://127.0.0.1:{runner.addresses[0][1]}"
+            async with serving(app, shutdown_timeout=0.5, handler_cancellation=True) as url:
+                try:
+                    yield proxy, url
+                finally:
+                    proxy.cut()
         finally:
-            proxy.cut()
-            await runner.cleanup()
             # Handlers whose connection was reset end a few turns later.
             await anyio.sleep(0.1)

@@ -2,21 +2,18 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from examples.kubernetes.web_service import make_app
 from tests.kubernetes_server import NAMESPACE, api_server
+from tests.web_app import serving
 
 from podledger import Controller, Job, JobKey, JobSpec, MemoryLog
 from podledger.api import ObjectMeta, PodTemplateSpec
 from podledger.job.names import PODLEDGER_CONTROLLER
-from podledger_adapters.kubernetes.access import Access
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
 
 LOOK_S = 0.02
@@ -27,18 +24,6 @@ def marked(name: str, pods: int) -> Job:
     template = PodTemplateSpec(spec={"restartPolicy": "Never", "containers": [{"name": "main", "image": "x"}]})
     spec = JobSpec(completions=pods, parallelism=pods, template=template, managed_by=PODLEDGER_CONTROLLER)
     return Job(metadata=ObjectMeta(name=name, namespace=NAMESPACE), spec=spec)
-
-
-@asynccontextmanager
-async def service(access: Access, db: Path) -> AsyncGenerator[str]:
-    """The example's web service; its URL."""
-    runner = web.AppRunner(make_app(access, str(db)), access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 async def finished(session: aiohttp.ClientSession, url: str) -> Any:
@@ -57,8 +42,8 @@ async def test_two_web_services_in_one_process_run_the_jobs_of_two_clusters(tmp_
     async with (
         api_server(simulated=True) as (one, first),
         api_server(simulated=True) as (other, second),
-        service(first, tmp_path / "one.db") as url,
-        service(second, tmp_path / "other.db") as other_url,
+        serving(make_app(first, str(tmp_path / "one.db"))) as url,
+        serving(make_app(second, str(tmp_path / "other.db"))) as other_url,
         aiohttp.ClientSession() as session,
     ):
         # One name in both: neither sees the other's.

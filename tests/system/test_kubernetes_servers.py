@@ -21,6 +21,7 @@ from tests.kubernetes_server import TOKEN, api_server
 from tests.relays import tls_front
 from tests.system.podledger_command import start_podledger
 from tests.system.test_kubernetes_in_cluster import completed
+from tests.web_app import serving
 
 from podledger.errors import ClusterError
 from podledger_adapters.cli.controller_run import ControllerSettings, run_controller
@@ -66,22 +67,15 @@ async def refusal(directory: Path, *words: str) -> str:
     return line
 
 
-@asynccontextmanager
-async def answering(status: int, body: str, kind: str) -> AsyncGenerator[str]:
-    """A web server that says the same to everything; its URL."""
+def answering(status: int, body: str, kind: str) -> web.Application:
+    """A web server that says the same to everything."""
 
     async def answer(_request: web.Request) -> web.Response:
         return web.Response(status=status, text=body, content_type=kind)
 
     app = web.Application()
     app.router.add_route("*", "/{rest:.*}", answer)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    return app
 
 
 @pytest.mark.asyncio
@@ -122,7 +116,7 @@ async def answering(status: int, body: str, kind: str) -> AsyncGenerator[str]:
 async def test_a_server_that_is_no_kubernetes_is_named(
     tmp_path: Path, status: int, body: str, kind: str, said: str
 ) -> None:
-    async with answering(status, body, kind) as url:
+    async with serving(answering(status, body, kind)) as url:
         config(tmp_path, url)
         with pytest.raises((ClusterError, ExceptionGroup)) as raised:
             await run_controller(load_access(tmp_path / "config"), ControllerSettings())

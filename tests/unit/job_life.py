@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.unit.job_performer import JOB_UID, START_S, Performer, at
+from tests.unit.job_performer import JOB_UID, START_S, Performer, at, has_ended
 from tests.unit.job_world import fail_policy, job, status_of_phase, success_policy
 
 from podledger.api.job import Job, PodFailurePolicy, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule
@@ -29,7 +29,7 @@ Step = tuple[str, int, int]
 _STEPS = {
     "wait": 6, "run": 4, "succeed": 5, "fail": 5, "ready": 2, "restart": 2, "disrupt": 1, "delete-pod": 3, "reap": 2,
     "scale": 1, "suspend": 1, "resume": 2, "relabel": 1, "orphan": 1, "strip": 1,
-    "deliver": 3, "reload": 1, "bad-network": 2, "good-network": 2, "fast-watch": 1,
+    "deliver": 3, "reload": 1, "bad-network": 2, "good-network": 2, "fast-watch": 1, "fast-kubelet": 2,
 }  # fmt: skip
 _TAKING = ("orphan", "strip", "relabel")
 _SYNCED = 4
@@ -97,6 +97,7 @@ class Life(Performer):
         self.bad = 0
         self.calls = 0
         self.reloads = 0
+        self.fast_kubelet = False
         self.answers = self._answer
         self.before_sync: Callable[[], None] = lambda: None
         self.observe_job()
@@ -123,6 +124,13 @@ class Life(Performer):
             if isinstance(command, cmd.CreatePod):
                 self.unseen.add(f"uid-{command.intent}")
         return Unknown("timeout")
+
+    def _delete(self, command: cmd.DeletePod) -> None:
+        """With a fast kubelet pods fail by their delete before it is answered."""
+        super()._delete(command)
+        pod = self.pods.get(command.uid)
+        if self.fast_kubelet and pod is not None and not has_ended(pod) and command.uid not in self.unseen:
+            self._change_pod("fail", pod, self.calls)
 
     def deliver(self) -> None:
         """The watch shows every object as it is, and what is gone."""
@@ -156,6 +164,8 @@ class Life(Performer):
                 self.bad = 0
             case "fast-watch":
                 self.before_answer = self.deliver if one % 2 == 0 else None
+            case "fast-kubelet":
+                self.fast_kubelet = one % 2 == 0
             case "reload":
                 self.state = decode_state(encode_state(self.state))
                 self.reloads += 1

@@ -28,7 +28,7 @@ from podledger.job.outcome import Created, Done, Failed, Outcome, Skipped, Unkno
 from podledger.job.state import JobState
 from podledger.job.template import owner_reference
 
-__all__ = ["JOB_UID", "START_S", "Performer", "at"]
+__all__ = ["JOB_UID", "START_S", "Performer", "at", "has_ended"]
 
 START_S = 1_800_000_000
 JOB_UID = "job-uid"

@@ -10,6 +10,7 @@ from podledger.job import command as cmd
 from podledger.job import event as ev
 from podledger.job.names import INTENT_ANNOTATION
 from podledger.job.outcome import Failed, Outcome
+from podledger.job.snapshot import decode_state, encode_state
 
 
 def finished(**spec: object) -> Performer:
@@ -127,6 +128,29 @@ def test_an_outcome_without_its_interim_condition_stands_too() -> None:
     restore(world, unfinished)
     assert world.job.status.is_true("Complete")
     assert world.job.status.succeeded == 2
+
+
+def test_an_outcome_that_a_restore_undid_is_published_again_however_often_that_fails() -> None:
+    """What failed the Job, its pod's restarts, went with the pod: decided anew it would run on."""
+    world = Performer(job(restart="OnFailure", given=None, completions=1, parallelism=1, backoff_limit=3))
+    world.observe_job()
+    world.put_pod(pods_of("a=R*3")["a"])
+    before = world.job.status
+    world.sync()
+    assert world.job.status.is_true("FailureTarget")
+    world.change_job(status=before)
+    world.put_pod(pods_of("a=R")["a"])
+    world.answers = throttled
+    world.sync()
+    world.change_job(status=replace(before, failed=world.state.failed + 1))
+    world.state = decode_state(encode_state(world.state))
+    world.answers = lambda _command: None
+    world.settle()
+    target = world.job.status.condition("FailureTarget")
+    assert target is not None
+    assert (target.status, target.reason) == ("True", "BackoffLimitExceeded")
+    assert world.state.lost_outcome is None
+    assert not done(world, cmd.CreatePod)
 
 
 def test_a_pod_of_no_intent_is_let_go_and_lives() -> None:

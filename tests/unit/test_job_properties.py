@@ -117,6 +117,15 @@ def test_a_snapshot_and_the_tail_behind_it_make_the_state(life: AnyLife, at: flo
     assert plain(restored.tally) == plain(performer.state.tally)
 
 
+@given(lives)
+def test_pods_are_judged_by_the_finish_that_deletes_them_only_as_long_as_its_sync_lasts(life: AnyLife) -> None:
+    performer = live(life)
+    for word, one, two in life[1]:
+        performer.step(word, one, two)
+        performer.sync()
+        assert (performer.state.finishing, performer.state.finish_reason) == ({}, "")
+
+
 def completed(state: JobState) -> int:
     """Successes, written or not."""
     return state.completed.size if state.indexed else state.succeeded + len(state.uncounted_succeeded)

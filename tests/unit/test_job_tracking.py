@@ -2,12 +2,12 @@
 
 from msgspec.structs import replace
 from tests.unit.job_case import done, order_of_writes, published, uids
-from tests.unit.job_performer import Performer
+from tests.unit.job_performer import JOB_UID, Performer
 from tests.unit.job_world import job, pods_of, status, status_of_phase, success_policy
 
 from podledger.api.job import JobStatus
 from podledger.job import command as cmd
-from podledger.job.event import PodCounted, PodTerminating
+from podledger.job.event import DeleteIntended, PodCounted, PodTerminating
 from podledger.job.limits import Limits
 from podledger.job.observation import observe_job, observe_pod
 from podledger.job.outcome import Outcome, Unknown
@@ -94,6 +94,25 @@ def test_a_crash_after_the_first_write_counts_nothing_twice() -> None:
     after.settle()
     assert (after.job.status.succeeded, after.job.status.failed) == (2, 1)
     assert not [event for event in after.events if isinstance(event, PodCounted)]
+
+
+def test_a_pod_that_another_controller_counted_and_that_is_shown_late_is_not_counted_again() -> None:
+    world = world_of("", given=status(uncounted=(["a"], ["b"])))
+    world.change_job(status=status(succeeded=1, failed=1))
+    for pod in pods_of("a=S b=F").values():
+        world.put_pod(pod)
+    world.settle()
+    assert not [event for event in world.events if isinstance(event, PodCounted)]
+    assert (world.job.status.succeeded, world.job.status.failed) == (1, 1)
+    assert uids(done(world, cmd.ReleasePod)) == {"a", "b"}
+
+
+def test_completions_may_change_while_pods_are_deleted_to_finish_the_job() -> None:
+    world = indexed("R@0 R@3", completions=2, parallelism=2)
+    world.apply([DeleteIntended(JOB_UID, "R@3", "DeadlineExceeded", False)])
+    world.change_job(spec=replace(world.job.spec, completions=4, parallelism=4))
+    assert (world.state.finishing, world.state.tally.active) == ({}, 2)
+    assert list(world.state.tally.holders) == [0, 3]
 
 
 def test_a_pod_deleted_to_finish_the_job_is_no_failure_though_the_watch_shows_it_before_the_answer() -> None:

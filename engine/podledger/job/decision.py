@@ -62,6 +62,8 @@ def _walk(state: JobState, now: float, position: int, limits: Limits, first: int
         if plan.events or plan.commands:
             return _decision(plan, step, position, starts=starts)
     if steps is _SYNC:
+        if state.finishing:  # what was deleted to finish the Job is left as it was: that this sync is over is told
+            return _decision(plan, Step.PUBLISH_SETTLED, position, starts=starts)
         _set_timers(plan, acted=not starts)
     return Decision((), (), plan.wake_at, plan.wait)
 
@@ -117,9 +119,7 @@ def _manage(plan: Plan) -> None:
 def _record(plan: Plan) -> None:
     """Judge pods, decide conditions, start time and back-off; what it comes to is published by the next step."""
     state = plan.state
-    # Until a sync's first decision is folded, the state still holds what the last sync deleted pods for.
-    finish = None if plan.starts else finish_under_way(state)
-    finish = finish or decide_finish(state, plan.now)
+    finish = finish_under_way(state) or decide_finish(state, plan.now)
     if finish is not None and (state.tally.active > 0 or state.unresolved):
         finish = None  # not all pods are known to be deleted: the next sync decides again
     elif finish is None:

@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from podledger.api.job import PodFailurePolicy, PodFailurePolicyRule
+from podledger.job.state import JobState, PodRecord
 
-__all__ = ["Verdict", "judge_failure"]
+__all__ = ["Verdict", "judge_failure", "judge_pod"]
 
 _ACTIONS = ("Ignore", "Count", "FailIndex", "FailJob")
 
@@ -15,6 +16,17 @@ class Verdict(NamedTuple):
     action: str
     rule: int
     message: str
+
+
+NO_POLICY = Verdict("", -1, "")
+
+
+def judge_pod(state: JobState, pod: PodRecord) -> Verdict:
+    """What the Job's policy makes of a pod as it is known; no action where there is no policy."""
+    policy = state.spec.pod_failure_policy
+    if policy is None:
+        return NO_POLICY
+    return judge_failure(policy, state.namespace, pod.name, pod.exits, pod.conditions)
 
 
 def judge_failure(

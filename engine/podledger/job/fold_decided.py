@@ -4,7 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 from podledger.job import event as ev
-from podledger.job.fold_ends import abandon_sync, discard, finalizer_gone, forget_if_done, intent_settled, settle
+from podledger.job.failure import judge_pod
+from podledger.job.fold_ends import (
+    abandon_sync,
+    discard,
+    finalizer_gone,
+    forget_if_done,
+    intent_settled,
+    settle,
+    settle_unheld,
+)
 from podledger.job.shares import enter, leave, review_index
 from podledger.job.state import JobState, Phase
 
@@ -62,12 +71,13 @@ def _release_intended(state: JobState, event: ev.ReleaseIntended) -> None:
 
 
 def _delete_intended(state: JobState, event: ev.DeleteIntended) -> None:
-    if event.pod not in state.pods:
+    pod = state.pods.get(event.pod)
+    if pod is None:
         return
     if event.release:
         state.discarding[event.pod] = event.rule
     else:  # only to finish the Job are pods deleted whose finalizer stays on until they are judged
-        state.finishing[event.pod] = None
+        state.finishing[event.pod] = judge_pod(state, pod).action
         state.finish_reason = event.rule
 
 
@@ -83,19 +93,12 @@ def _delete_accepted(state: JobState, event: ev.DeleteAccepted) -> None:
     state.unresolved.pop(event.pod, None)
     state.discarding.pop(event.pod, None)
     if event.released:
-        settle(state, pod)
+        settle(state, pod.uid)
         forget_if_done(state, pod)
 
 
 def _uid_settled(state: JobState, event: ev.UidSettled) -> None:
-    if event.pod in state.uncounted_succeeded:
-        del state.uncounted_succeeded[event.pod]
-        state.succeeded += 1
-        state.done[event.pod] = "succeeded"
-    elif event.pod in state.uncounted_failed:
-        del state.uncounted_failed[event.pod]
-        state.failed += 1
-        state.done[event.pod] = "failed"
+    settle_unheld(state, event.pod)
 
 
 def _call_failed(state: JobState, event: ev.CallFailed) -> None:

@@ -8,11 +8,13 @@ from podledger.job.times import to_seconds
 __all__ = [
     "abandon_sync",
     "discard",
+    "end_finishing",
     "finalizer_gone",
     "forget_if_done",
     "intent_settled",
     "keep_judgement",
     "settle",
+    "settle_unheld",
     "unstage",
 ]
 
@@ -25,11 +27,11 @@ def finalizer_gone(state: JobState, event: ev.PodFinalizerGone | ev.PodReleased)
     leave(state, pod)
     pod.finalizer = pod.releasing = False
     if _is_done(pod):  # the way of nearly all: it has no share any more, and gets none
-        settle(state, pod)
+        settle(state, pod.uid)
         _forget(state, pod)
         return
     enter(state, pod)
-    settle(state, pod)
+    settle(state, pod.uid)
     if not pod.owned and (
         state.deleting or state.gone or not pod.matches or pod.terminating
     ):  # it concerns the Job no more
@@ -45,14 +47,24 @@ def keep_judgement(state: JobState, pod: PodRecord) -> None:
         state.done[pod.uid] = pod.counted
 
 
-def settle(state: JobState, pod: PodRecord) -> None:
-    """A listed uid that no longer holds its pod moves from uncounted to the counters (KEP-2307)."""
-    if pod.uid in state.uncounted_succeeded:
-        del state.uncounted_succeeded[pod.uid]
+def settle(state: JobState, uid: str) -> str:
+    """A listed uid that no longer holds its pod moves from uncounted to the counters (KEP-2307); what it counts as."""
+    if uid in state.uncounted_succeeded:
+        del state.uncounted_succeeded[uid]
         state.succeeded += 1
-    elif pod.uid in state.uncounted_failed:
-        del state.uncounted_failed[pod.uid]
+        return "succeeded"
+    if uid in state.uncounted_failed:
+        del state.uncounted_failed[uid]
         state.failed += 1
+        return "failed"
+    return ""
+
+
+def settle_unheld(state: JobState, uid: str) -> None:
+    """As `settle`, for one whose pod need not be known: should it be shown late, it must not be counted again."""
+    judgement = settle(state, uid)
+    if judgement:
+        state.done[uid] = judgement
 
 
 def forget_if_done(state: JobState, pod: PodRecord) -> None:
@@ -104,12 +116,28 @@ def abandon_sync(state: JobState) -> None:
     """
     state.aborted = True
     state.intended = None
+    end_finishing(state)
     unstage(state)
 
 
+def end_finishing(state: JobState) -> None:
+    """The pods that a sync deleted to finish the Job are judged, or not by it: from now on by what is seen of them."""
+    if not state.finishing:
+        return
+    pods = [pod for uid in state.finishing if (pod := state.pods.get(uid)) is not None]
+    for pod in pods:
+        leave(state, pod)
+    state.finishing.clear()
+    state.finish_reason = ""
+    for pod in pods:
+        enter(state, pod)
+
+
 def unstage(state: JobState) -> None:
-    """Back to the conditions and times of the published status."""
+    """Back to the conditions and times of the published status, and to an outcome that a restore took from it."""
     published = state.published
     state.conditions = list(published.conditions)
+    if state.lost_outcome is not None:
+        state.conditions.append(state.lost_outcome)
     state.start_s = to_seconds(published.start_time)
     state.completion_s = to_seconds(published.completion_time)

@@ -1,16 +1,16 @@
 """The Job's own half of the fold: spec, status, conditions, and what a status somebody else wrote means for ours."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from msgspec.structs import replace
 
 from podledger.api.job import JobCondition, JobStatus, UncountedTerminatedPods
 from podledger.job import event as ev
-from podledger.job.fold_ends import abandon_sync, unstage
+from podledger.job.fold_ends import abandon_sync, end_finishing, settle_unheld, unstage
 from podledger.job.intervals import parse_intervals
-from podledger.job.shares import enter, leave, rebuild
-from podledger.job.state import JobState
+from podledger.job.shares import rebuild
+from podledger.job.state import JobState, Step
 from podledger.job.times import from_seconds
 
 __all__ = ["JOB_FOLDS"]
@@ -32,6 +32,7 @@ def _job_missing(state: JobState, event: ev.JobMissing) -> None:
 
 
 def _job_spec_changed(state: JobState, event: ev.JobSpecChanged) -> None:
+    abandon_sync(state)  # as long as the tally is that of the spec
     state.resource_version, state.generation, state.spec = event.resource_version, event.generation, event.spec
     if state.indexed:
         # Elastic Jobs: what lies beyond the new completions is forgotten and runs again if they are raised.
@@ -40,7 +41,6 @@ def _job_spec_changed(state: JobState, event: ev.JobSpecChanged) -> None:
         state.failed_indexes.clip(limit)
         for index in [index for index in state.retained if index >= limit]:
             del state.retained[index]
-    abandon_sync(state)
     rebuild(state)
 
 
@@ -73,9 +73,10 @@ def _status_imported(state: JobState, event: ev.StatusImported) -> None:
     state.resource_version = event.resource_version
     abandon_sync(state)
     status = event.status
-    moved_succeeded, moved_failed = _moved(state.published, status)
-    state.succeeded = max(state.succeeded + _leave(state.uncounted_succeeded, moved_succeeded), status.succeeded)
-    state.failed = max(state.failed + _leave(state.uncounted_failed, moved_failed), status.failed)
+    for uid in _moved(state.published, status):
+        settle_unheld(state, uid)
+    state.succeeded = max(state.succeeded, status.succeeded)
+    state.failed = max(state.failed, status.failed)
     listed = status.uncounted_terminated_pods
     if listed is not None:
         for uids, ours, judgement in (
@@ -103,27 +104,22 @@ def _status_imported(state: JobState, event: ev.StatusImported) -> None:
     rebuild(state)
 
 
-def _moved(before: JobStatus, status: JobStatus) -> tuple[Sequence[str], Sequence[str]]:
-    """The uids that whoever wrote a status moved from uncounted to the counters: succeeded, failed (KEP-2307).
+def _moved(before: JobStatus, status: JobStatus) -> list[str]:
+    """The uids that whoever wrote a status moved from uncounted to the counters (KEP-2307): not to be settled again.
 
     A counter that did not rise by as much has not taken them: the cluster was restored from a backup.
     """
     listed = before.uncounted_terminated_pods or UncountedTerminatedPods()
     left = status.uncounted_terminated_pods or UncountedTerminatedPods()
-    succeeded = [uid for uid in listed.succeeded if uid not in left.succeeded]
-    failed = [uid for uid in listed.failed if uid not in left.failed]
-    return (
-        succeeded if status.succeeded - before.succeeded >= len(succeeded) else (),
-        failed if status.failed - before.failed >= len(failed) else (),
-    )
-
-
-def _leave(uncounted: dict[str, None], moved: Sequence[str]) -> int:
-    """Take uids out that are in the counters now, so that they are not settled again; how many there were."""
-    before = len(uncounted)
-    for uid in moved:
-        uncounted.pop(uid, None)
-    return before - len(uncounted)
+    moved: list[str] = []
+    for uids, still, rise in (
+        (listed.succeeded, frozenset(left.succeeded), status.succeeded - before.succeeded),
+        (listed.failed, frozenset(left.failed), status.failed - before.failed),
+    ):
+        gone = [uid for uid in uids if uid not in still]
+        if rise >= len(gone):
+            moved += gone
+    return moved
 
 
 def _take_over(state: JobState, status: JobStatus) -> None:
@@ -131,23 +127,20 @@ def _take_over(state: JobState, status: JobStatus) -> None:
 
     An outcome that was published once and is in it no more (a cluster restored from a backup) is published again.
     """
-    ours = _outcome_of(state.published)
-    if _outcome_of(status):
-        ours = []
+    state.lost_outcome = state.lost_outcome or _outcome_of(state.published)
     if state.finished and not status.finished:
         _close(state)
     _publish(state, status)
     unstage(state)
-    state.conditions += ours
 
 
-def _outcome_of(status: JobStatus) -> list[JobCondition]:
-    """The interim condition of an outcome, as it stands or as the terminal one implies it; empty if there is none."""
+def _outcome_of(status: JobStatus) -> JobCondition | None:
+    """The interim condition of an outcome, as it stands or as the terminal one implies it; None if there is none."""
     found = {condition.type: condition for condition in status.conditions if condition.status == "True"}
     for interim, terminal in _OUTCOMES.items():
         if (condition := found.get(interim) or found.get(terminal)) is not None:
-            return [replace(condition, type=interim)]
-    return []
+            return replace(condition, type=interim)
+    return None
 
 
 def _close(state: JobState) -> None:
@@ -161,6 +154,8 @@ def _close(state: JobState) -> None:
 def _publish(state: JobState, status: JobStatus) -> None:
     state.published = status
     state.tally.indexes_changed = True
+    if state.lost_outcome is not None and _outcome_of(status) is not None:
+        state.lost_outcome = None
     if not status.finished:
         return
     # Nothing of a finished Job is counted any more; only pods that still bear the finalizer are of interest.
@@ -172,21 +167,10 @@ def _publish(state: JobState, status: JobStatus) -> None:
     state.discarding.clear()
     state.retained.clear()
     state.delete_refused.clear()
-    state.backoff_failures = state.backoff_last_s = 0
-    rebuild(state)
-
-
-def _end_finishing(state: JobState) -> None:
-    """The sync that deleted these pods is over: from now on they are judged by what is seen of them."""
-    if not state.finishing:
-        return
-    pods = [pod for uid in state.finishing if (pod := state.pods.get(uid)) is not None]
-    for pod in pods:
-        leave(state, pod)
     state.finishing.clear()
     state.finish_reason = ""
-    for pod in pods:
-        enter(state, pod)
+    state.backoff_failures = state.backoff_last_s = 0
+    rebuild(state)
 
 
 def _sync_decided(state: JobState, event: ev.SyncDecided) -> None:
@@ -195,8 +179,9 @@ def _sync_decided(state: JobState, event: ev.SyncDecided) -> None:
         state.sync_order = state.next_order
         state.aborted = state.refused = False
         state.delete_refused.clear()
-        _end_finishing(state)
         state.wanted = -1
+    if event.starts or event.step >= Step.RECORD:
+        end_finishing(state)
     if event.wanted >= 0:
         state.wanted = event.wanted
 

@@ -4,6 +4,7 @@ Why that is known is `reflector.py`; a finished Job that comes back unfinished i
 """
 
 from podledger.job import event as ev
+from podledger.job.fold_ends import abandon_sync
 from podledger.job.fold_seen import pod_gone
 from podledger.job.shares import rebuild
 from podledger.job.state import JobState, Phase
@@ -17,6 +18,7 @@ def fold_restored(state: JobState) -> None:
     What was to be deleted may live on, the Job too, and a pod without the finalizer may bear it again. The list that
     follows tells; pods it does not show are gone.
     """
+    abandon_sync(state)
     state.resource_version = "0"
     state.deleting = False
     for pod in list(state.pods.values()):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from podledger.job import event as ev
-from podledger.job.failure import judge_failure
+from podledger.job.failure import judge_pod
 from podledger.job.fold_ends import finalizer_gone, forget_if_done, intent_settled, keep_judgement, settle
 from podledger.job.shares import drop, enter, leave
 from podledger.job.state import JobState, Phase, PodRecord, Standing
@@ -108,10 +108,7 @@ def _pod_failed(state: JobState, event: ev.PodFailed) -> None:
 
 def _apply_failure_policy(state: JobState, pod: PodRecord) -> None:
     """Judge a failed pod by the failure policy; the first FailJob match names itself for good."""
-    policy = state.spec.pod_failure_policy
-    if policy is None:
-        return
-    verdict = judge_failure(policy, state.namespace, pod.name, pod.exits, pod.conditions)
+    verdict = judge_pod(state, pod)
     pod.action = verdict.action
     if verdict.action == "FailJob" and not state.fail_job and pod.owned:
         state.fail_job = verdict.message
@@ -144,7 +141,7 @@ def pod_gone(state: JobState, event: ev.PodGone) -> None:
     if pod is None:
         return
     drop(state, pod)
-    settle(state, pod)
+    settle(state, pod.uid)
     state.unresolved.pop(event.pod, None)
     state.discarding.pop(event.pod, None)
     if pod.index >= 0 and state.retained.get(pod.index) == pod.uid:

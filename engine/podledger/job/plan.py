@@ -31,12 +31,10 @@ class Plan:
     Pods of an order below `seen_order` were there when the sync began (`starts`: it begins with this plan).
     """
 
-    __slots__ = (
-        "commands", "events", "limits", "now", "now_s", "seen_order", "starts", "state", "wait", "wake_at", "wanted",
-    )  # fmt: skip
+    __slots__ = ("commands", "events", "limits", "now", "now_s", "seen_order", "state", "wait", "wake_at", "wanted")
 
     def __init__(self, state: JobState, now: float, limits: Limits, *, starts: bool = True) -> None:
-        self.state, self.now, self.limits, self.starts = state, now, limits, starts
+        self.state, self.now, self.limits = state, now, limits
         # Until a sync's first decision is folded, the state still holds the last sync's mark.
         self.seen_order = state.next_order if starts else state.sync_order
         self.now_s = math.floor(now)

@@ -109,12 +109,13 @@ class JobState(Struct, kw_only=True, gc=False):
 
     `closed` says that it finished and is unfinished again, because its cluster was restored from a backup: its outcome
     and its counts stand and are published again, and no pod counts any more, whether it counted before or not. So a
-    finished Job need not remember the uids it counted.
+    finished Job need not remember the uids it counted. `lost_outcome` is the interim condition that such a restore took
+    from the published status.
 
     Of the sync under way: `sync_order` is the order from which pods are its own, `aborted` says that a call failed
     without which it must not go on, `wanted` is how many active pods it wanted (-1: it did not ask), `refused` that a
-    create failed, `delete_refused` whose delete did, `finishing` are the pods it deletes to finish the Job,
-    `finish_reason` is why.
+    create failed, `delete_refused` whose delete did. `finishing` are the pods it deleted to finish the Job, until it
+    has judged them or is over, each with what the failure policy made of it before; `finish_reason` is why.
     """
 
     uid: str
@@ -133,6 +134,7 @@ class JobState(Struct, kw_only=True, gc=False):
     published: JobStatus = JobStatus()
     intended: JobStatus | None = None
     conditions: list[JobCondition] = []
+    lost_outcome: JobCondition | None = None
     start_s: int = 0
     completion_s: int = 0
     succeeded: int = 0
@@ -160,7 +162,7 @@ class JobState(Struct, kw_only=True, gc=False):
     wanted: int = -1
     refused: bool = False
     delete_refused: dict[str, None] = {}
-    finishing: dict[str, None] = {}
+    finishing: dict[str, str] = {}
     finish_reason: str = ""
 
     tally: Tally = field(default_factory=Tally)

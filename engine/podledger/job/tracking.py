@@ -5,7 +5,7 @@ by the RELEASE step, settled by the fold once the finalizer is off. Nothing here
 """
 
 from podledger.job import event as ev
-from podledger.job.failure import judge_failure
+from podledger.job.failure import judge_pod
 from podledger.job.finish import Finish, may_fail_index
 from podledger.job.index import retained_pods
 from podledger.job.plan import Plan
@@ -126,13 +126,10 @@ def _judge(state: JobState, pod: PodRecord, finish: Finish | None, completed_now
 
 def _is_ignored(state: JobState, pod: PodRecord) -> bool:
     """Whether the failure policy ignores the pod; running pods of a failing Job are passed through it too."""
-    policy = state.spec.pod_failure_policy
-    if policy is None:
-        return False
-    if pod.phase == Phase.FAILED:
-        return pod.action == "Ignore"
-    verdict = judge_failure(policy, state.namespace, pod.name, pod.exits, pod.conditions)
-    return verdict.action == "Ignore"
+    action = state.finishing.get(pod.uid)
+    if action is None:
+        action = pod.action if pod.phase == Phase.FAILED else judge_pod(state, pod).action
+    return action == "Ignore"
 
 
 def _fails_index(state: JobState, pod: PodRecord, completed_now: set[int]) -> bool:

@@ -22,7 +22,7 @@ from podledger.job.command import Command
 from podledger.job.limits import Limits
 from podledger.job.names import COMPLETION_INDEX, FINALIZER
 from podledger.log.memory import MemoryLedger
-from podledger.ports import Outcome
+from podledger.ports import Clock, Outcome
 from podledger_adapters.kubernetes.access import Access
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
 
@@ -79,13 +79,17 @@ class Dying(Wrapped):
 
 @asynccontextmanager
 async def controlling(
-    access: Access, ledger: MemoryLedger | None = None, *, options: ControllerOptions = FAST
+    access: Access,
+    ledger: MemoryLedger | None = None,
+    *,
+    options: ControllerOptions = FAST,
+    clock: Clock | None = None,
 ) -> AsyncGenerator[Controller]:
     """A controller of its own connection while inside. Without `ledger` it knows only what the cluster shows."""
     async with (
-        KubernetesCluster(access) as cluster,
+        KubernetesCluster(access, clock=clock) as cluster,
         MemoryLog(ledger or MemoryLedger()) as log,
-        Controller(cluster, log, options=options) as controller,
+        Controller(cluster, log, clock=clock, options=options) as controller,
     ):
         yield controller
 
@@ -162,7 +166,7 @@ class User:
 
     async def call(self, method: str, path: str, body: Any = None, kind: str = "json") -> tuple[int, Json]:
         """Code and document. `path` is of the namespace: `jobs/x` or `pods/y/status`, "" for itself."""
-        group = "/apis/batch/v1" if path.startswith("jobs") else "/api/v1"
+        group = "/apis/batch/v1" if path.startswith(("jobs", "cronjobs")) else "/api/v1"
         url = f"{self._server}{group}/namespaces/{NAMESPACE}/{path}".rstrip("/")
         headers = {"Content-Type": f"application/{kind}"}
         async with self._session.request(method, url, json=body, headers=headers) as answer:

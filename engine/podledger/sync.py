@@ -24,6 +24,7 @@ __all__ = ["Syncer"]
 
 logger = logging.getLogger(__name__)
 
+_FAULTS = (Failed, Unknown)
 _NOT_OF_A_POD = (CreatePod, PublishStatus, RecordEvent)  # a pod that is to be created has no uid yet
 
 
@@ -63,10 +64,11 @@ class Syncer:
             clock=self._clock,
         )
         took_s = self._clock.monotonic() - begun_s
-        for sync in running:
+        results = [sync.result() for sync in syncs]
+        for sync, result in zip(syncs, results, strict=True):
             if sync.open:
-                self._metrics.ended(sync.kind(), took_s)
-        return [sync.result() for sync in syncs]
+                self._metrics.ended(sync.kind(failed=result.failed), took_s)
+        return results
 
     async def _may_be_there(self, sync: "_JobSync") -> bool:
         """Whether a Job that only its pods told us of exists after all: then its pods are not ours to release."""
@@ -118,7 +120,7 @@ class _JobSync(OneSync[Command, Outcome]):
         """See `OneSync.take_in`; our own writes are remembered."""
         if isinstance(command, RecordEvent):
             return ()
-        if isinstance(outcome, Failed | Unknown) and not _is_swallowed(outcome):
+        if isinstance(outcome, _FAULTS) and not _is_swallowed(outcome):
             self.failed = True
         state = self._journal.projection.states.get(self.uid)
         if state is None:  # the Job went while we were calling
@@ -141,14 +143,14 @@ class _JobSync(OneSync[Command, Outcome]):
         if isinstance(outcome, Done) and not isinstance(command, _NOT_OF_A_POD):
             reflector.wrote_pod(state.namespace, command.uid, outcome.resource_version)
 
-    def kind(self) -> SyncKind:
+    def kind(self, *, failed: bool) -> SyncKind:
         """What it is counted as."""
         state = self.state
         assert state is not None
         ending = state.deleting or state.is_true("FailureTarget") or state.is_true("SuccessCriteriaMet")
         action = self._action or ("reconciling" if ending or state.unresolved else "tracking")
         mode = state.spec.completion_mode or "NonIndexed"
-        return SyncKind(mode, "error" if self.result().failed else "success", action)
+        return SyncKind(mode, "error" if failed else "success", action)
 
     def result(self) -> SyncResult:
         """How it ended. What is left though nothing was done is stuck: to look again at once would go on for ever."""

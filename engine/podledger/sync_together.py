@@ -6,6 +6,7 @@ step is, is the business of each `OneSync` (`sync.py`, `cron_sync.py`); who is d
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import repeat
 from typing import Generic, NamedTuple, TypeVar
 
 import anyio
@@ -75,7 +76,8 @@ async def sync_together(
     """
     begins = True
     while syncs and reflector.is_current(incarnation):
-        calls: list[tuple[OneSync[Command, Outcome], Command]] = []
+        calls: list[Command] = []
+        callers: list[OneSync[Command, Outcome]] = []
         acted: list[OneSync[Command, Outcome]] = []
         now = clock.now()
         for sync in syncs:
@@ -83,7 +85,8 @@ async def sync_together(
             if not events and not commands:
                 continue
             journal.add(events)
-            calls.extend((sync, command) for command in commands)
+            calls.extend(commands)
+            callers.extend(repeat(sync, len(commands)))
             acted.append(sync)
         syncs, begins = acted, False
         if not calls:
@@ -91,13 +94,12 @@ async def sync_together(
         await journal.durable()
         # A call that was begun is finished and its answer kept, or a restart would have to ask again.
         with anyio.CancelScope(shield=True):
-            commands = [command for _, command in calls]
-            outcomes = await perform(commands) if reflector.is_current(incarnation) else ()
+            outcomes = await perform(calls) if reflector.is_current(incarnation) else ()
             if not reflector.is_current(incarnation):  # neither what was done nor its versions need be there any more
                 outcomes = [RESTORED] * len(calls)
             notices: list[Command] = []
             now = clock.now()
-            for (sync, command), outcome in zip(calls, outcomes, strict=True):
+            for sync, command, outcome in zip(callers, calls, outcomes, strict=True):
                 notices.extend(sync.take_in(command, outcome, now))
             journal.flush()
             if notices:

@@ -22,13 +22,13 @@ HELP = """Run the Job controller against a Kubernetes cluster.
 By default for Jobs marked with spec.managedBy: podledger.io/job-controller;
 the built-in controller leaves those alone. The cluster is the kubeconfig's,
 or the one whose pod this is. Of several controllers one leads, by a Lease;
-the others wait."""
+the others wait, also one that lost the Lease."""
 
 EXAMPLES = """Examples:
-  podledger controller                         marked Jobs of the current context
+  podledger controller                         marked Jobs, current context
   podledger controller --namespace batch --db prod.db
                                                of one namespace; keeps a ledger
-  podledger controller --manage all            all Jobs: no other controller may run
+  podledger controller --manage all            all Jobs: nobody else may run them
   podledger controller --metrics-listen :8080  health and metrics on loopback
 
 Without --db the ledger is temporary: the cluster alone is enough to go on
@@ -36,8 +36,7 @@ from, and no count is lost or repeated. A lost connection is made again for
 as long as it takes.
 
 Exit codes: 130 after Ctrl-C, 143 after SIGTERM, 2 wrong usage, 3 the cluster
-cannot be reached or forbids what is needed, the lease was lost, or the ledger
-cannot be used."""
+cannot be reached or forbids what is needed, or the ledger cannot be used."""
 
 DEFAULTS: Final = Limits()
 
@@ -59,7 +58,9 @@ def controller_command(
     db: Annotated[str | None, Parameter(help="Keep the ledger in this file.")] = None,
     leader_elect: Annotated[bool, Parameter(help="Work only while the Lease is ours.")] = True,
     lease_namespace: Annotated[str, Parameter(help="Where the Lease is.")] = "kube-system",
-    lease_name: Annotated[str, Parameter(help="What the Lease is called.")] = "podledger-job-controller",
+    lease_name: Annotated[
+        str, Parameter(help="What it is called: another name where other namespaces are run.")
+    ] = "podledger-job-controller",
     metrics_listen: Annotated[
         str | None, Parameter(help="HOST:PORT for /healthz, /readyz and /metrics; without, there are none.")
     ] = None,

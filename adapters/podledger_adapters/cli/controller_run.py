@@ -1,7 +1,8 @@
 """Running the Job controller against a real cluster: cluster, lease, ledger and controller, opened in their order.
 
-The lease comes before the ledger's stream is taken over, so a standby holds nothing. When the lease is lost the
-process ends: whoever starts it again begins from the cluster as it is then.
+The lease comes before the ledger's stream is taken over, so a standby holds nothing. When the lease is lost, to another
+controller or with the connection, all but the cluster's client is left: the process stands by, and begins from the
+cluster as it is by the time it leads again.
 """
 
 import logging
@@ -29,7 +30,7 @@ from podledger_adapters.cli.metrics_page import CONTENT_TYPE, ControllerMetrics
 from podledger_adapters.cli.stopping import run_until_stopped
 from podledger_adapters.kubernetes.access import Access
 from podledger_adapters.kubernetes.cluster import KubernetesCluster
-from podledger_adapters.kubernetes.leases import LeaderElection
+from podledger_adapters.kubernetes.leases import LeaderElection, LeaseLost
 from podledger_adapters.kubernetes.permissions import CONTROLLER, CRONJOBS, LEASE, require_permissions
 from podledger_adapters.workspace import Workspace
 
@@ -104,16 +105,23 @@ class Service:
             if self._election is None:
                 await self._lead(cluster)
                 return
-            await require_permissions(cluster.client, LEASE, [settings.lease[0]] if settings.lease else [])
-            self._state = ""  # a standby is ready: it could lead at once
-            await self._election.acquire()
-            try:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._election.hold)
-                    await self._lead(cluster)
-            finally:
-                with anyio.move_on_after(RELEASE_S, shield=True):
-                    await self._election.release()
+            await require_permissions(cluster.client, LEASE, [self._election.namespace])
+            while True:
+                await self._lead_while_elected(cluster, self._election)
+
+    async def _lead_while_elected(self, cluster: KubernetesCluster, election: LeaderElection) -> None:
+        """Wait for the lease and lead until it is lost. Raises PodledgerError when it cannot go on."""
+        self._state = ""  # a standby is ready: it could lead at once
+        await election.acquire()
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(election.hold)
+                await self._lead(cluster)
+        except* LeaseLost as lost:
+            logger.warning("standing by: %s", lost.exceptions[0])
+        finally:
+            with anyio.move_on_after(RELEASE_S, shield=True):
+                await election.release()
 
     def _find(self, uid: str) -> JobState | None:
         return None if self._controller is None else self._controller.state_of(uid)

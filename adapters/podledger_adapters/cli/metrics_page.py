@@ -57,7 +57,7 @@ class ControllerMetrics(Collector):
         yield depth
         if self._election is not None:
             leads = GaugeMetricFamily("leader_election_master_status", "1 while leading.", labels=["name"])
-            leads.add_metric(["podledger-job-controller"], float(self._election.leads))
+            leads.add_metric([self._election.name], float(self._election.leads))
             yield leads
 
     def _of_client(self) -> Iterator[Metric]:

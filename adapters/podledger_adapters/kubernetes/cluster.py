@@ -22,6 +22,7 @@ from podledger.job.command import Command
 from podledger.job.names import PODLEDGER_CONTROLLER
 from podledger.ports import Change, Clock, CronOutcome, Kind, Outcome
 from podledger_adapters.kubernetes.access import Access
+from podledger_adapters.kubernetes.answer import is_not_found
 from podledger_adapters.kubernetes.client import CALL_S, IDLE_S, ApiClient
 from podledger_adapters.kubernetes.cron_performer import CronPerformer
 from podledger_adapters.kubernetes.decode import decode_job
@@ -172,6 +173,8 @@ class KubernetesCluster:
         finally:
             await watching.stop()
             await taken.aclose()
+            for kind in kinds:  # nobody waits to hear of it
+                self.client.metrics.heard_s.pop(kind, None)
 
     async def perform(self, commands: Sequence[Command]) -> Sequence[Outcome]:
         """Make these calls, many at once; one outcome each. Raises ClusterError outside `async with`."""
@@ -198,7 +201,7 @@ class KubernetesCluster:
     async def get_job(self, key: JobKey) -> Job | None:
         """The Job as it is now, from the source of truth. Raises ClusterError."""
         answer = await self.client.send(get_job(key))
-        if answer.code == 404:
+        if is_not_found(answer):
             return None
         if answer.code != 200:
             said = answer.status.message if answer.status is not None else "no Kubernetes answer"

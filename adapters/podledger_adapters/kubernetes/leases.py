@@ -44,11 +44,11 @@ class Sender(Protocol):
 
 
 class LeaderElection:
-    """Tries for one lease. `acquire` waits for it, `hold` keeps it, `release` gives it back."""
+    """Tries for one lease. `acquire` waits for it, `hold` keeps it, `release` gives it back; then it may begin anew."""
 
     def __init__(self, client: Sender, clock: Clock, *, namespace: str, name: str, identity: str) -> None:
         self._client, self._clock = client, clock
-        self._namespace, self._name, self._identity = namespace, name, identity
+        self.namespace, self.name, self._identity = namespace, name, identity
         self._complaint = Complaint(logger, f"lease {namespace}/{name}")
         self._lease: Lease | None = None
         self._changed_s = 0.0
@@ -66,11 +66,11 @@ class LeaderElection:
         """Wait until the lease is ours. Raises ClusterError where that cannot be."""
         said = ""
         while not await self._try():
-            if self.holder != said:
+            if self.holder not in (said, self._identity):
                 said = self.holder
-                logger.info("waiting: lease %s/%s is held by %s", self._namespace, self._name, said or "nobody known")
+                logger.info("waiting: lease %s/%s is held by %s", self.namespace, self.name, said or "nobody known")
             await self._pause()
-        logger.info("leading: lease %s/%s is ours, as %s", self._namespace, self._name, self._identity)
+        logger.info("leading: lease %s/%s is ours, as %s", self.namespace, self.name, self._identity)
 
     async def hold(self) -> None:
         """Renew until that fails for too long, or somebody else has it. Raises LeaseLost, always."""
@@ -79,7 +79,7 @@ class LeaderElection:
             if await self._renew():
                 continue
             if not self.leads:
-                why = f"lease {self._namespace}/{self._name} could not be renewed for {RENEW_S:g} s"
+                why = f"lease {self.namespace}/{self.name} could not be renewed for {RENEW_S:g} s"
                 raise LeaseLost(f"{why}; another controller may lead by now")
 
     async def release(self) -> None:
@@ -93,7 +93,7 @@ class LeaderElection:
         except ClusterError as error:
             logger.info("the lease is not given back, and runs out by itself: %s", error)
         else:
-            logger.info("lease %s/%s is given back", self._namespace, self._name)
+            logger.info("lease %s/%s is given back", self.namespace, self.name)
 
     # ---- steps --------------------------------------------------------------------------------------------------
 
@@ -101,7 +101,7 @@ class LeaderElection:
         """One try for the lease; whether it is ours now."""
         begun_s = self._clock.monotonic()
         try:
-            answer = await self._client.send(get_lease(self._namespace, self._name))
+            answer = await self._client.send(get_lease(self.namespace, self.name))
             if answer.code == 404:
                 return await self._create(begun_s)
             self._look(_read(answer))
@@ -125,7 +125,7 @@ class LeaderElection:
             renew_time=self._stamp(),
             lease_transitions=0,
         )
-        metadata = ObjectMeta(namespace=self._namespace, name=self._name)
+        metadata = ObjectMeta(namespace=self.namespace, name=self.name)
         answer = await self._client.send(create_lease(Lease(metadata=metadata, spec=spec)))
         if answer.code == 409:  # somebody was faster
             return False
@@ -158,16 +158,16 @@ class LeaderElection:
             if await self._write(begun_s):
                 return True
             # Somebody wrote it. If it was ours all the time, that was no take-over.
-            answer = await self._client.send(get_lease(self._namespace, self._name))
+            answer = await self._client.send(get_lease(self.namespace, self.name))
             if answer.code == 404:
-                raise LeaseLost(f"lease {self._namespace}/{self._name} was deleted")
+                raise LeaseLost(f"lease {self.namespace}/{self.name} was deleted")
             known = self._lease
             self._look(_read(answer))
             assert known is not None
             assert self._lease is not None
             same = known.spec.lease_transitions == self._lease.spec.lease_transitions
             if self.holder != self._identity or not same:
-                raise LeaseLost(f"lease {self._namespace}/{self._name} is held by {self.holder or 'nobody'} now")
+                raise LeaseLost(f"lease {self.namespace}/{self.name} is held by {self.holder or 'nobody'} now")
         except LeaseLost:
             self._ours_until_s = 0.0
             raise

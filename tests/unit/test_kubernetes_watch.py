@@ -67,7 +67,7 @@ def test_pages_are_one_list_from_its_beginning_to_its_end() -> None:
     assert [type(change) for change in first.changes] == [ListBegan, Seen, Seen]
     assert isinstance(first.state, Listing)
     last = machine.step(first.state, page(7))
-    assert last.state == Watching("9")
+    assert last.state == Watching("9", fresh=True)
     assert [type(change) for change in last.changes] == [Seen, ListEnded]
     assert last.changes[-1] == ListEnded("Pod", "9")
 
@@ -145,6 +145,13 @@ def test_410_inside_the_stream_lists_again_and_what_came_before_it_counts() -> N
     step = pods().step(Watching("9"), Lines([event_line("ADDED", pod_document(10)), error, bookmark(99)]))
     assert step.state == Streaming(failures=1)
     assert [type(change) for change in step.changes] == [Seen]
+
+
+def test_410_when_a_lost_server_is_back_lists_again_at_once() -> None:
+    waiting = pods().step(Watching("9", failures=12), Broke("refused")).state
+    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting.then, Watching)
+    assert pods().step(waiting.then, Refused(410, GONE)).state == Streaming(failures=1)
 
 
 def test_a_storm_of_410_slows_down() -> None:

@@ -82,12 +82,16 @@ class Streaming(Struct, frozen=True):
 
 
 class Watching(Struct, frozen=True):
-    """A watch of what comes after `revision`. `silences`: idle deadlines in a row; `heard`: by this connection."""
+    """A watch of what comes after `revision`. `silences`: idle deadlines in a row; `heard`: by this connection.
+
+    `fresh`: the list it goes on from was only just made.
+    """
 
     revision: str
     failures: int = 0
     silences: int = 0
     heard: bool = False
+    fresh: bool = False
 
 
 class Checking(Struct, frozen=True):
@@ -220,7 +224,7 @@ class ListWatch:
             return Step(Listing(page.metadata.token, state.failures), changes)
         revision = page.metadata.resource_version
         changes.append(ListEnded(self.kind, revision))
-        return Step(Watching(revision, state.failures), changes)
+        return Step(Watching(revision, state.failures, fresh=True), changes)
 
     def _checked(self, state: Checking, page: Page) -> State:
         revision = page.metadata.resource_version
@@ -280,7 +284,7 @@ class ListWatch:
             if meta.annotations.get(INITIAL_EVENTS_END) != "true":
                 return state
             changes.append(ListEnded(self.kind, revision))
-            return Watching(revision, state.failures, heard=True)
+            return Watching(revision, state.failures, heard=True, fresh=True)
         if version_of(revision) < version_of(state.revision):
             return self._relist(state.failures, f"the server is at {revision}, behind {state.revision}")
         changes.append(Bookmark(self.kind, revision))
@@ -299,7 +303,9 @@ class ListWatch:
     def _refused(self, state: Listing | Streaming | Watching | Checking, refused: Refused) -> Step:
         token_refused = isinstance(state, Listing) and bool(state.token) and refused.code == 400
         if refused.code == 410 or token_refused:
-            return Step(self._relist(state.failures, refused.why))
+            # What failed until now was the connection: only lists that are refused once they are made slow down.
+            failures = 0 if isinstance(state, Watching) and not state.fresh else state.failures
+            return Step(self._relist(failures, refused.why))
         if isinstance(state, Streaming) and refused.code in (400, 422):
             logger.info("the server has no streaming lists (%s): lists come in pages", refused.why)
             self.streams = False

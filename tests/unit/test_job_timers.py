@@ -117,6 +117,21 @@ def test_a_lost_create_is_made_again_under_its_own_intent(applied: bool) -> None
 
 
 @pytest.mark.parametrize("applied", [True, False])
+def test_pods_that_a_call_in_doubt_held_up_follow_once_it_is_settled(applied: bool) -> None:
+    world = begin("R", parallelism=2, completions=4)
+    lose_first(world, cmd.CreatePod, applied=applied)
+    world.sync()
+    world.set_status("R1", status_of_phase("Succeeded", world.now))
+    world.now += Limits().resolve_s
+    world.sync()
+    assert (world.job.status.active, world.wake_at) == (1, world.now), "nothing else would wake the Job"
+    world.sync()
+    assert world.job.status.active == 2
+    assert world.sync()[0].events == ()
+    assert world.wake_at is None
+
+
+@pytest.mark.parametrize("applied", [True, False])
 def test_a_work_queue_is_not_done_while_a_create_is_in_doubt(applied: bool) -> None:
     world = begin(completions=None, parallelism=2)
     lose_first(world, cmd.CreatePod, applied=applied)

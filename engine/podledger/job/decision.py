@@ -246,6 +246,9 @@ def _set_timers(plan: Plan, *, acted: bool) -> None:
             plan.wake(since + plan.limits.resolve_s, "an answer that was lost")
     if state.tally.pending:
         plan.wake(plan.now, "results left for the next sync")
+    if state.wanted < 0 and not state.unresolved and not state.deleting and _interim(state) is None:
+        # Calls in doubt held the replicas up. The answers to those that were repeated are no news that causes a sync.
+        plan.wake(plan.now, "pods left for the next sync")
     created = state.next_order - state.sync_order
     if state.wanted > state.tally.active and created >= plan.limits.pod_changes and not state.refused:
         # Our own creates return no event that would cause the next sync, as a pod's arrival does upstream.

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.kubernetes_server import api_server
 from tests.system.kubernetes_user import ALL, FAST, Json, User, controlling, eventually
 from tests.unit.controller_world import Wrapped
@@ -126,6 +128,50 @@ async def test_a_finalizer_taken_off_a_running_pod_loses_its_result_and_nothing_
         await user.end("Succeeded", 2)
         await user.check_condition("Complete")
         await user.check_counts(succeeded=2)
+
+
+class Gateway:
+    """Stands before a server; `closed`, it knows no page that the controller asks for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app, self.closed, self.turned_away = app, False, 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        ours = any(name == b"user-agent" and value.startswith(b"podledger") for name, value in scope.get("headers", ()))
+        if self.closed and ours:
+            self.turned_away += 1
+            await PlainTextResponse("404 page not found", 404)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+@pytest.mark.asyncio
+async def test_a_gateway_that_knows_no_page_for_a_while_makes_nothing_be_gone() -> None:
+    gateways: list[Gateway] = []
+
+    def around(app: ASGIApp) -> ASGIApp:
+        gateways.append(Gateway(app))
+        return gateways[0]
+
+    async with api_server(around=around) as (_, access), User(access) as user, controlling(access):
+        await user.create_job(completions=4, parallelism=2)
+        await user.check_counts(active=2)
+        gateways[0].closed = True
+        await user.end("Succeeded", 2)
+
+        async def refused() -> bool:
+            return gateways[0].turned_away > 2
+
+        await eventually(refused, lambda: "calls that are turned away")
+        held = [pod["metadata"].get("finalizers") for pod in await user.pods()]
+        assert held == [[FINALIZER]] * 2
+        gateways[0].closed = False
+        await user.check_counts(active=2, succeeded=2)
+        await user.end("Succeeded", 2)
+        await user.check_condition("Complete")
+        await user.check_counts(succeeded=4)
+        await user.check_free()
 
 
 @pytest.mark.asyncio

@@ -54,6 +54,13 @@ def test_a_pod_that_is_gone_needs_no_leaving(command: Command, answer: Answer) -
     assert outcome_of(command, answer) == Done("")
 
 
+@pytest.mark.parametrize("body", [b"404 page not found\n", b"<html>no such page</html>", b"{}", b""])
+@pytest.mark.parametrize("command", [CREATE, DELETE, RELEASE, ADOPT, PUBLISH])
+def test_a_404_that_is_not_kubernetes_own_says_nothing_of_the_object(command: Command, body: bytes) -> None:
+    """A proxy's page, or an API that is not served any more: taken for gone, a held pod would count twice."""
+    assert outcome_of(command, Answer(404, body)) == Unknown("404: not a Kubernetes answer")
+
+
 @pytest.mark.parametrize("command", [CREATE, ADOPT, PUBLISH])
 def test_others_hear_that_it_is_gone(command: Command) -> None:
     assert outcome_of(command, refusal(404, "NotFound", "gone")) == Failed(404, "NotFound", "gone")

@@ -8,6 +8,7 @@
 | 4xx, 429 after its retries                                | Failed: refused, not applied                         |
 | 500 of an admission webhook that could not be called      | Failed: the write never got as far as the store      |
 | other 5xx, something that is no Kubernetes answer         | Unknown: it may have been applied                    |
+| 404 of a proxy, or of an API that is not served           | Unknown: it says nothing of the object               |
 | no connection                                             | Failed: never sent                                   |
 | no answer                                                 | Unknown                                              |
 """
@@ -23,7 +24,7 @@ from podledger.ports import Created, Done, Failed, Outcome, Unknown
 from podledger_adapters.kubernetes.client import Answer, CallLost
 from podledger_adapters.kubernetes.decode import Status, decode_pod
 
-__all__ = ["UNREACHABLE", "is_refused", "lost", "outcome_of"]
+__all__ = ["UNREACHABLE", "is_not_found", "is_refused", "lost", "outcome_of"]
 
 UNREACHABLE: Final = "Unreachable"
 """The reason of a call that was never sent."""
@@ -49,7 +50,7 @@ def outcome_of(command: Command | CronCommand, answer: Answer) -> Outcome:
         return _done(command, answer)
     status = answer.status
     leaving = isinstance(command, LEAVING)
-    if leaving and (answer.code == 404 or _other_uid(answer.code, status)):
+    if leaving and (is_not_found(answer) or _other_uid(answer.code, status)):
         return Done()
     if not is_refused(answer, status):
         said = status.message if status is not None else "not a Kubernetes answer"
@@ -67,8 +68,16 @@ def lost(error: CallLost) -> Unknown | Failed:
     return Unknown(str(error)) if error.sent else Failed(0, UNREACHABLE, str(error))
 
 
+def is_not_found(answer: Answer) -> bool:
+    """Whether the API server says that the object is not there: a 404 alone may be a proxy's, or of no such API."""
+    status = answer.status if answer.code == 404 else None
+    return status is not None and status.reason == "NotFound"
+
+
 def is_refused(answer: Answer, status: Status | None) -> bool:
     """Whether the call was surely not applied."""
+    if answer.code == 404:
+        return is_not_found(answer)
     if 400 <= answer.code < 500:
         return answer.code != 408
     return answer.code == 500 and status is not None and WEBHOOK in status.message

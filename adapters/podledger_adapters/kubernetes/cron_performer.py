@@ -14,7 +14,7 @@ from podledger.cron.command import (
 )
 from podledger.ports import CronOutcome, Done, Failed, JobCreated, Unknown
 from podledger_adapters.kubernetes import request
-from podledger_adapters.kubernetes.answer import outcome_of
+from podledger_adapters.kubernetes.answer import is_not_found, outcome_of
 from podledger_adapters.kubernetes.client import Answer, ApiClient
 from podledger_adapters.kubernetes.decode import decode_job
 from podledger_adapters.kubernetes.performer import attempt
@@ -59,7 +59,7 @@ class CronPerformer:
         # An earlier call may have made it, and its answer was lost.
         there = await self._client.send(request.get_job(command.job.key))
         if there.code != 200:
-            return outcome if there.code == 404 else Unknown(f"{outcome.message}, and it cannot be got: {there.code}")
+            return outcome if is_not_found(there) else Unknown(f"{outcome.message}, and it cannot be got: {there.code}")
         holder = _job_in(there, found=True)
         if isinstance(holder, JobCreated):
             controller = holder.job.metadata.controller()

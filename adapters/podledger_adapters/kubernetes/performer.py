@@ -26,7 +26,7 @@ from podledger.job.command import (
 from podledger.job.names import INTENT_ANNOTATION
 from podledger.ports import Created, Done, Failed, Outcome, Unknown
 from podledger_adapters.kubernetes import request
-from podledger_adapters.kubernetes.answer import UNREACHABLE, lost, outcome_of
+from podledger_adapters.kubernetes.answer import UNREACHABLE, is_not_found, lost, outcome_of
 from podledger_adapters.kubernetes.client import ApiClient, CallLost
 from podledger_adapters.kubernetes.decode import decode_job, decode_pod
 
@@ -158,7 +158,7 @@ class Performer:
         # An earlier call with this intent may have made it, and its answer was lost.
         metadata = command.pod.metadata
         answer = await self._client.send(request.get_pod(metadata.namespace, metadata.name))
-        if answer.code == 404:
+        if is_not_found(answer):
             return outcome
         if answer.code != 200:
             return Unknown(f"{outcome.message}, and whose it is cannot be told: {answer.code}")

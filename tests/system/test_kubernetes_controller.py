@@ -61,6 +61,8 @@ def call(url: str, body: dict[str, Any] | None = None) -> Any:
         (("--kubeconfig", "kubeconfig", "--concurrent-syncs", "0"), 2, "--concurrent-syncs 0: must be 1 or more"),
         (("--kubeconfig", "kubeconfig", "--metrics-listen", "x"), 2, "--metrics-listen x: must be HOST:PORT"),
         (("--kubeconfig", "kubeconfig", "--manage", "some"), 2, "--manage"),
+        (("--kubeconfig", "kubeconfig", "--namespace", ""), 2, "--namespace : must be at most 63 lower case letters"),
+        (("--kubeconfig", "kubeconfig", "--lease-namespace", "a/b"), 2, "--lease-namespace a/b: must be at most 63"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, words: tuple[str, ...], code: int, said: str) -> None:

@@ -11,6 +11,7 @@ from podledger.job.limits import Limits
 from podledger_adapters.cli.controller_run import ControllerSettings, Manage, run_controller
 from podledger_adapters.cli.duration import duration_s
 from podledger_adapters.cli.exit_code import ExitCode
+from podledger_adapters.cli.namespace_name import check_namespaces
 from podledger_adapters.cli.structured_log import LogFormat, set_up_logging
 from podledger_adapters.cli.tcp_address import parse_tcp_address
 from podledger_adapters.kubernetes.kubeconfig import load_access
@@ -76,6 +77,8 @@ def controller_command(
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Parameter(help="What is logged.")] = "info",
 ) -> ExitCode:
     """Run until told to stop; the exit code. Raises PodledgerError."""
+    check_namespaces("--namespace", namespace)
+    check_namespaces("--lease-namespace", [lease_namespace])
     for flag, number in (
         ("--max-uncounted-pods", max_uncounted_pods),
         ("--max-pod-changes-per-sync", max_pod_changes_per_sync),

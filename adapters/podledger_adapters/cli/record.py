@@ -13,6 +13,7 @@ from podledger.log.sqlite import SqliteLog
 from podledger.ports import Clock
 from podledger.recorder import Recorder
 from podledger_adapters.cli.exit_code import ExitCode
+from podledger_adapters.cli.namespace_name import check_namespaces
 from podledger_adapters.cli.stopping import run_until_stopped
 from podledger_adapters.cli.structured_log import LogFormat, set_up_logging
 from podledger_adapters.kubernetes.access import Access
@@ -66,6 +67,7 @@ def record_command(
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Parameter(help="What is logged.")] = "info",
 ) -> ExitCode:
     """Record until told to stop; the exit code. Raises PodledgerError."""
+    check_namespaces("--namespace", namespace)
     set_up_logging(log_format, log_level)
     work = partial(run_recorder, load_access(kubeconfig, context), Workspace(db), namespace)
     return anyio.run(run_until_stopped, work)
@@ -76,15 +78,17 @@ async def run_recorder(access: Access, workspace: Workspace, namespaces: tuple[s
     clock = RealClock()
     # Nothing is ever written: not even by a fault of ours.
     cluster = KubernetesCluster(access, clock=clock, namespaces=namespaces, may_write=lambda: False)
-    async with cluster, SqliteLog.open(workspace.ledger, clock=clock) as log, anyio.create_task_group() as tasks:
-        await require_reads(cluster.client, namespaces)
-        recorder = Recorder(cluster, log, clock=clock)
-        logger.info("recording %s into %s", access.server, workspace.ledger)
-        tasks.start_soon(say_progress, recorder, clock)
-        try:
-            await recorder.run()
-        finally:
-            logger.info("%d events in %s", recorder.events, workspace.ledger)
+    async with cluster:
+        await require_reads(cluster.client, namespaces)  # a ledger is made only where there will be something in it
+        async with SqliteLog.open(workspace.ledger, clock=clock) as log, anyio.create_task_group() as tasks:
+            recorder = Recorder(cluster, log, clock=clock)
+            where = f"namespaces {', '.join(namespaces)} of {access.server}" if namespaces else access.server
+            logger.info("recording %s into %s", where, workspace.ledger)
+            tasks.start_soon(say_progress, recorder, clock)
+            try:
+                await recorder.run()
+            finally:
+                logger.info("%d events in %s", recorder.events, workspace.ledger)
 
 
 async def say_progress(recorder: Recorder, clock: Clock) -> None:

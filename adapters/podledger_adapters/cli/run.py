@@ -4,7 +4,6 @@ The run itself is `session.py` (what is opened) and `job_run.py` (what happens t
 `report.py`.
 """
 
-import re
 from typing import Annotated, Literal
 
 import anyio
@@ -14,6 +13,7 @@ from podledger.errors import InputError
 from podledger_adapters.cli.cron_plan import check_cronjobs, is_cronjob, parse_for
 from podledger_adapters.cli.exit_code import ExitCode
 from podledger_adapters.cli.manifest import read_manifests
+from podledger_adapters.cli.namespace_name import check_namespaces
 from podledger_adapters.cli.preflight import check_jobs
 from podledger_adapters.cli.run_cluster import ClusterKind, pod_check
 from podledger_adapters.cli.session import RunOptions, run_jobs
@@ -41,7 +41,6 @@ grace period, then KILL, and do not count. A second Ctrl-C kills at once.
 Exit codes: 0 all Jobs complete, 1 one failed or timed out, 2 bad input,
 3 the ledger cannot be opened, 130 after Ctrl-C, 143 after SIGTERM."""
 
-NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 app = App(name="run", help=HELP, usage="Usage: podledger run FILE... [OPTIONS]", help_epilogue=EXAMPLES)
 
@@ -108,10 +107,8 @@ def _check(options: RunOptions) -> None:
         raise InputError(f"--timeout {options.timeout_s:g}: must be a number of seconds above 0")
     if options.max_pods is not None and options.max_pods < 1:
         raise InputError(f"--max-pods {options.max_pods}: must be 1 or more")
-    if options.namespace is not None and not NAMESPACE.fullmatch(options.namespace):
-        raise InputError(
-            f"--namespace {options.namespace}: must be at most 63 lower case letters, digits and -, such as team-a"
-        )
+    if options.namespace is not None:
+        check_namespaces("--namespace", [options.namespace])
     if options.env and options.cluster != "process":
         raise InputError(f"--env: pods of --cluster {options.cluster} have no environment; leave it out")
 

@@ -47,6 +47,15 @@ def test_a_phase_never_goes_back() -> None:
         assert kinds(observe_pod(world.state, make_pod("p", status=status_of_phase(phase, START_S)))) == []
 
 
+def test_another_spec_or_status_is_news_though_it_has_the_version_that_is_known() -> None:
+    """As in a cluster that was restored from a backup, and went on, while nobody watched."""
+    world = begin()
+    suspended = replace(world.job, spec=replace(world.job.spec, suspend=True))
+    assert kinds(observe_job(world.state, suspended)) == ["JobSpecChanged"]
+    assert kinds(observe_job(world.state, replace(world.job, status=status(active=1)))) == ["JobStatusSeen"]
+    assert observe_job(world.state, world.job) == []
+
+
 def test_ready_restarts_and_conditions_are_facts_only_when_they_change() -> None:
     world = begin()
     world.put_pod(pods_of("p=R")["p"])

@@ -50,6 +50,24 @@ async def test_a_pod_that_goes_to_another_job_leaves_its_former_one() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("owner", ["", "set"])
+async def test_the_last_ended_pod_of_a_job_that_is_gone_may_lose_owner_and_finalizer_at_once(owner: str) -> None:
+    """While nobody watched: what ends the Job must be the last that is told of it."""
+    first = await synced(Seen(pod("p", 11, "j", phase="Succeeded")), gone("Pod", "q", 12), gone("Job", "j", 13))
+    again = await Watching.begin(log=first.log)
+    freed = pod("p", 14, owner, held=False, phase="Succeeded", kind="ReplicaSet")
+    again.see(*listed("Job", 15), *listed("Pod", 15, freed))
+    assert again.journal.projection.states == {}
+
+
+@pytest.mark.asyncio
+async def test_a_pod_given_back_to_a_job_that_is_gone_free_and_ended_is_forgotten_with_it() -> None:
+    watching = await synced(Seen(pod("p", 11)), gone("Pod", "q", 12), gone("Job", "j", 13))
+    watching.see(Seen(pod("p", 14, "j", held=False, deleting=True, phase="Succeeded")))
+    assert watching.journal.projection.states == {}
+
+
+@pytest.mark.asyncio
 async def test_a_pod_taken_away_while_nobody_watched_leaves_its_job_too() -> None:
     first = await synced(Seen(job("k", 11)))
     again = await Watching.begin(log=first.log)

@@ -21,13 +21,12 @@ def observe_cronjob(state: CronState | None, cronjob: CronJob) -> list[ev.CronEv
         place = (meta.namespace, meta.name, version, meta.generation, created_s)
         events.append(ev.CronJobSet(uid, *place, cronjob.spec, cronjob.status))
     else:
-        if version == state.resource_version:
-            return events
+        # Not by the version: in a restored cluster something else may have come to the same one.
         if cronjob.spec != state.spec:
             events.append(ev.CronJobSpecChanged(uid, version, meta.generation, cronjob.spec))
         if cronjob.status != state.published:
             events.append(ev.CronJobStatusSeen(uid, version, cronjob.status))
-        if not events:
+        if not events and version != state.resource_version:
             events.append(ev.CronJobUpdated(uid, version))
     if meta.deletion_timestamp is not None and not (state is not None and state.deleting):
         events.append(ev.CronJobDeleting(uid, version, to_seconds(meta.deletion_timestamp)))

@@ -58,16 +58,14 @@ def observe_job(state: JobState | None, job: Job) -> list[ev.JobEvent]:
         if job.status != JobStatus():
             events.append(ev.StatusImported(uid, version, job.status))
     else:
-        if version == state.resource_version:
-            return events
-        # Not by the generation: in a restored cluster another spec may have come to the same one.
+        # Not by version or generation: in a restored cluster something else may have come to the same ones.
         if job.spec is not state.spec and job.spec != state.spec:
             events.append(ev.JobSpecChanged(uid, version, meta.generation, job.spec))
         if job.status != state.published:
             news = _has_news(state, job.status)
             seen = ev.StatusImported if news else ev.JobStatusSeen
             events.append(seen(uid, version, job.status))
-        if not events:
+        if not events and version != state.resource_version:
             events.append(ev.JobUpdated(uid, version))
     known_deleting = state is not None and not state.gone and state.deleting
     if meta.deletion_timestamp is not None and not known_deleting:
@@ -129,15 +127,15 @@ def observe_pod(state: JobState, pod: Pod) -> list[ev.JobEvent]:
         known = PodRecord(uid, meta.name, 0, 0, 0, finalizer=held, owned=owned)
     elif known.owned and not owned:
         return _lost(state, known, meta, matches=matches, held=held)
-    elif owned and not known.owned:
+    adopted = owned and not known.owned
+    if adopted:
         events.append(ev.PodAdopted(job, uid, meta.resource_version))
-        if not held:
-            events.append(ev.PodFinalizerGone(job, uid))
     if matches != known.matches:
         events.append(ev.PodMatchChanged(job, uid, matches))
     named = _named_conditions(state.spec)
     _observe_progress(events, job, known, pod, named)
-    if known.finalizer and not held and known.owned == owned:
+    # Last, for it may end what is known of the pod, and of a Job that is gone.
+    if not held and (known.finalizer or adopted):
         events.append(ev.PodFinalizerGone(job, uid))
     return events
 
@@ -146,9 +144,9 @@ def _lost(state: JobState, known: PodRecord, meta: ObjectMeta, *, matches: bool,
     """A pod that is no longer ours. With another controller it is that one's business, finalizer and all."""
     job, uid = state.uid, known.uid
     events: list[ev.JobEvent] = []
-    if known.finalizer and not held:
-        events.append(ev.PodFinalizerGone(job, uid))
     orphaned = meta.controller() is None and (held or _may_adopt(state, meta, matches))
+    if orphaned and known.finalizer and not held:  # else it is told with the pod's going
+        events.append(ev.PodFinalizerGone(job, uid))
     events.append(ev.PodGone(job, uid, orphaned))
     if orphaned and matches != known.matches:
         events.append(ev.PodMatchChanged(job, uid, matches))

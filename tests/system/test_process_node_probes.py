@@ -218,12 +218,12 @@ async def test_a_probe_over_the_network_ends_with_its_shim_too(node: ProcessNode
         async with Watching(node) as watching:
             await node.start([pod])
             asking, _ = await to_thread.run_sync(silent.accept)
-            state = PodRecord(str(tmp_path / "pods"), pod.metadata.uid).read_state()
-            assert state is not None
-            os.kill(state["shim"], signal.SIGKILL)
-            # Not before: it shares the pod's lock.
-            status = await watching.until_ended(pod)
-            asking.close()
+            with asking:
+                state = PodRecord(str(tmp_path / "pods"), pod.metadata.uid).read_state()
+                assert state is not None
+                os.kill(state["shim"], signal.SIGKILL)
+                # Not before: it shares the pod's lock.
+                status = await watching.until_ended(pod)
     assert (status.phase, only_end(status).reason) == ("Failed", "ContainerStatusUnknown")
 
 

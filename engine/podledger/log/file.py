@@ -94,6 +94,10 @@ def _application_id(path: Path) -> int | None:
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
                 return None
+            if error.sqlite_errorcode == sqlite3.SQLITE_CORRUPT and _wal(path).exists():
+                # A checkpoint that was cut short: the WAL, which is left out here, makes the file whole. Whose it is
+                # shows when it is opened with that (`schema.check_version`).
+                return schema.APPLICATION_ID
             raise
         finally:
             connection.close()
@@ -133,7 +137,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
     with translated(path):
         check_file(path, missing_ok=False)
         mode = "ro"
-        if not path.with_name(path.name + "-wal").exists():
+        if not _wal(path).exists():
             # Nobody has it open. A WAL database needs files beside it even for reading, which only a connection that
             # may write takes away again: left behind by another user, they keep the ledger's owner from writing.
             writable = os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
@@ -187,3 +191,7 @@ def sync_directory(directory: Path) -> None:
 
 def _uri(path: Path, mode: str) -> str:
     return f"file:{quote(str(path.absolute()))}?mode={mode}"
+
+
+def _wal(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")

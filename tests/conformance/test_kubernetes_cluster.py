@@ -5,6 +5,9 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from msgspec.structs import replace
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.kubernetes_server import NAMESPACE, api_server
 from tests.local_driver import LocalDriver
 from tests.unit.controller_world import make_job
@@ -78,3 +81,19 @@ async def test_whoever_is_cancelled_tells_the_last_events_and_leaves_nothing_beh
         assert scope.cancelled_caught
         events = await local.kubernetes_events(key)
         assert [event.message for event in events] == [command.message for command in told]
+
+
+@pytest.mark.asyncio
+async def test_events_that_the_server_does_not_take_are_counted() -> None:
+    def without_events(app: ASGIApp) -> ASGIApp:
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            refused = scope["type"] == "http" and scope["path"].endswith("/events")
+            await (Response("no", 403) if refused else app)(scope, receive, send)
+
+        return answer
+
+    async with api_server(around=without_events) as (_, access):
+        async with KubernetesCluster(access) as cluster:
+            told = RecordEvent("uid", JobKey(NAMESPACE, "job"), "Normal", "Told", "message")
+            await cluster.perform([told, replace(told, message="another")])
+        assert cluster.client.metrics.events_dropped == 2

@@ -86,6 +86,8 @@ class ControllerMetrics(Collector):
         for kind, count in self._client.watch_failures.items():
             failures.add_metric([kind], count)
         yield failures
+        text = "Kubernetes Events that were too many, or that the server did not take."
+        yield CounterMetricFamily("podledger_kubernetes_events_dropped", text, value=self._client.events_dropped)
 
     def _of_log(self) -> Iterator[Metric]:
         log = self._log

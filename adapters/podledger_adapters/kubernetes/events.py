@@ -33,7 +33,6 @@ class EventTeller:
         self._correlator = EventCorrelator()
         self._waiting: deque[Told] = deque()
         self._some, self._turn = anyio.Event(), anyio.Lock()
-        self.dropped = 0
 
     def record(self, command: EventCommand) -> None:
         """Tell it, count it on an earlier one, or drop it; later."""
@@ -42,7 +41,7 @@ class EventTeller:
         if told is None:
             return
         if len(self._waiting) >= MOST_WAITING:
-            self.dropped += 1
+            self._client.metrics.events_dropped += 1
             return
         self._waiting.append(told)
         self._some.set()
@@ -74,9 +73,9 @@ class EventTeller:
             if answer.code >= 300:
                 self._refused(answer.code)
         except ClusterError as error:
-            self.dropped += 1
+            self._client.metrics.events_dropped += 1
             logger.debug("a Kubernetes Event was not told: %s", error)
 
     def _refused(self, code: int) -> None:
-        self.dropped += 1
+        self._client.metrics.events_dropped += 1
         logger.debug("a Kubernetes Event was refused with %d", code)

@@ -22,6 +22,8 @@ class ClientMetrics:
         self.heard_s: dict[str, float] = {}
         self.relists: Counter[str] = Counter()
         self.watch_failures: Counter[str] = Counter()
+        self.events_dropped = 0
+        """Kubernetes Events that were too many, or that the server did not take."""
 
     def answered(self, method: str, code: int, duration_s: float) -> None:
         """A call was answered."""

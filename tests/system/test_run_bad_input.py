@@ -83,7 +83,7 @@ def test_one_wrong_document_refuses_all_with_one_line(tmp_path: Path, text: str,
         (["run", "good.yaml", "--env", "A", "--cluster", "memory"], "error: --env: "),
         (["run", "good.yaml", "--namespace", "No_Such"], "error: --namespace No_Such: must be"),
         (["run", "good.yaml", "--db", "postgresql://here/x"], "error: --db postgresql://here/x: only files"),
-        (["rum"], 'Did you mean "run"?'),
+        (["rum"], 'error: unknown command "rum"; did you mean run?'),
     ],
     ids=range(11),
 )

@@ -45,7 +45,7 @@ def recorded(name: str) -> bytes:
 def test_a_list_of_pods_is_seen_as_its_whole_objects_are() -> None:
     page = decode_page(recorded("stored-pod-list.json"))
     step = ListWatch("Pod", streams=False).step(Listing(), Paged(page))
-    assert step.state == Watching(page.metadata.resource_version)
+    assert step.state == Watching(page.metadata.resource_version, fresh=True)
     seen = [change.object for change in step.changes if isinstance(change, Seen)]
     assert len(seen) == len(page.items) > 0
     for slim, raw in zip(seen, page.items, strict=True):

@@ -136,7 +136,11 @@ async def missing_permissions(
             answer = await client.send(review_access(each.verb, each.group, each.resource, namespace, each.subresource))
             if answer.code >= 300:
                 return missing
-            if not msgspec.json.decode(answer.body, type=_Review).status.allowed:
+            try:
+                review = msgspec.json.decode(answer.body, type=_Review)
+            except msgspec.DecodeError:
+                return missing
+            if not review.status.allowed:
                 missing.append((each, namespace))
     return missing
 

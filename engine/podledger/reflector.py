@@ -85,8 +85,10 @@ class Reflector:
 
         A log may know others, from when more namespaces were listed, or the Jobs of more controllers were ours.
         """
-        listed = all(began is None or began.covers(state.namespace) for began in self._listed.values())
-        return listed and state.uid not in self._foreign
+        for began in self._listed.values():
+            if began is not None and not began.covers(state.namespace):
+                return False
+        return state.uid not in self._foreign
 
     def is_current(self, incarnation: int) -> bool:
         """Whether what was begun in an incarnation of the cluster may go on."""

@@ -147,8 +147,10 @@ class _JobSync(OneSync[Command, Outcome]):
         """What it is counted as."""
         state = self.state
         assert state is not None
-        ending = state.deleting or state.is_true("FailureTarget") or state.is_true("SuccessCriteriaMet")
-        action = self._action or ("reconciling" if ending or state.unresolved else "tracking")
+        action = self._action
+        if not action:
+            ending = state.deleting or state.is_true("FailureTarget") or state.is_true("SuccessCriteriaMet")
+            action = "reconciling" if ending or state.unresolved else "tracking"
         mode = state.spec.completion_mode or "NonIndexed"
         return SyncKind(mode, "error" if failed else "success", action)
 

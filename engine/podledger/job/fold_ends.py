@@ -116,14 +116,13 @@ def abandon_sync(state: JobState) -> None:
     """
     state.aborted = True
     state.intended = None
-    end_finishing(state)
+    if state.finishing:
+        end_finishing(state)
     unstage(state)
 
 
 def end_finishing(state: JobState) -> None:
     """The pods that a sync deleted to finish the Job are judged, or not by it: from now on by what is seen of them."""
-    if not state.finishing:
-        return
     pods = [pod for uid in state.finishing if (pod := state.pods.get(uid)) is not None]
     for pod in pods:
         leave(state, pod)

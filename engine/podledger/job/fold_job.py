@@ -180,7 +180,7 @@ def _sync_decided(state: JobState, event: ev.SyncDecided) -> None:
         state.aborted = state.refused = False
         state.delete_refused.clear()
         state.wanted = -1
-    if event.starts or event.step >= Step.RECORD:
+    if state.finishing and (event.starts or event.step >= Step.RECORD):
         end_finishing(state)
     if event.wanted >= 0:
         state.wanted = event.wanted

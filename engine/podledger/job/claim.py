@@ -14,15 +14,16 @@ def claim_pods(plan: Plan) -> None:
     """Adopt what matches and belongs to nobody, let go what is ours and does not match; neither while being deleted.
 
     A pod that was taken from us, or cannot be ours any more, but still bears the finalizer, only loses the finalizer.
+    So does one that does not match while the Job is being deleted: upstream passes it over, and it then stands in the
+    way of its own end and, where the Job's deletion waits for its pods, of the Job's.
     """
     state = plan.state
     foreign = [state.pods[uid] for uid in state.tally.foreign]
     for pod in sorted(foreign, key=lambda pod: pod.order):
         uid = pod.uid
-        if pod.owned:
-            if not state.deleting:
-                plan.events.append(ev.LetGoIntended(state.uid, uid))
-                plan.commands.append(LetGoPod(state.uid, state.namespace, pod.name, uid))
+        if pod.owned and not state.deleting:
+            plan.events.append(ev.LetGoIntended(state.uid, uid))
+            plan.commands.append(LetGoPod(state.uid, state.namespace, pod.name, uid))
         elif pod.matches and not state.deleting and not pod.terminating:
             plan.events.append(ev.AdoptIntended(state.uid, uid))
             plan.commands.append(AdoptPod(state.uid, state.key, pod.name, uid))

@@ -60,16 +60,16 @@ def test_a_pod_that_somebody_took_away_after_it_counted_and_gave_back_counts_onc
     assert (world.state.succeeded, world.state.uncounted_succeeded, world.job.status.succeeded) == (1, {}, 1)
 
 
-def test_of_a_job_that_is_being_deleted_pods_that_do_not_match_lose_the_finalizer_too() -> None:
-    """Its deletion may wait for them, and nobody else frees them."""
-    world = begin("a=R b=F c=S")
-    for uid in ("b", "c"):
-        pod = world.pods[uid]
+def test_where_a_job_and_a_pod_that_no_longer_matches_are_being_deleted_the_pod_loses_the_finalizer() -> None:
+    """The Job's deletion may wait for it, and nobody else frees it."""
+    world = begin("a=F b=S")
+    for pod in list(world.pods.values()):
         world.put_pod(replace(pod, metadata=replace(pod.metadata, labels={})))
     world.change_job(deleting=True)
+    world.delete_pod("a")
     world.settle()
-    assert all(pod.metadata.finalizers == () for pod in world.pods.values())
-    assert all(pod.metadata.owner_references for pod in world.pods.values()), "they are not let go"
+    assert {uid: pod.metadata.finalizers for uid, pod in world.pods.items()} == {"a": (), "b": (FINALIZER,)}
+    assert world.pods["a"].metadata.owner_references, "it is not let go"
     assert (world.job.status.succeeded, world.job.status.failed) == (0, 0)
 
 

@@ -14,8 +14,8 @@ def claim_pods(plan: Plan) -> None:
     """Adopt what matches and belongs to nobody, let go what is ours and does not match; neither while being deleted.
 
     A pod that was taken from us, or cannot be ours any more, but still bears the finalizer, only loses the finalizer.
-    So does one that does not match while the Job is being deleted: upstream passes it over, and it then stands in the
-    way of its own end and, where the Job's deletion waits for its pods, of the Job's.
+    While the Job is being deleted what does not match is passed over, but for a pod that is being deleted as well: it
+    loses the finalizer. Upstream leaves it, and a deletion of the Job that waits for its pods then waits for ever.
     """
     state = plan.state
     foreign = [state.pods[uid] for uid in state.tally.foreign]
@@ -27,5 +27,5 @@ def claim_pods(plan: Plan) -> None:
         elif pod.matches and not state.deleting and not pod.terminating:
             plan.events.append(ev.AdoptIntended(state.uid, uid))
             plan.commands.append(AdoptPod(state.uid, state.key, pod.name, uid))
-        elif pod.finalizer and not pod.releasing:
+        elif pod.finalizer and not pod.releasing and (pod.terminating or not pod.owned):
             plan.release(pod, "no longer the Job's")

@@ -32,7 +32,8 @@ class Account:
     `ends` are the terminal phases that pods ever had, `undone` the pods that a restore took away, `carried_over` what
     was listed before one, `completed` the indexes that were ever published. `late` are pods that a controller created
     which was replaced already, `after_end` those of them that came when the Job had finished. `disowned` are pods that
-    somebody took away from the Job at least for a while: whether it has them back in time to count is open.
+    somebody took away from the Job at least for a while: whether it has them back in time to count is open. `stripped`
+    are pods whose finalizer somebody took off: whether they had counted by then is open too.
     """
 
     job: Job
@@ -49,6 +50,7 @@ class Account:
     late: dict[str, None] = field(default_factory=dict[str, None])
     after_end: dict[str, None] = field(default_factory=dict[str, None])
     disowned: dict[str, None] = field(default_factory=dict[str, None])
+    stripped: dict[str, None] = field(default_factory=dict[str, None])
     completed: IntervalSet = field(default_factory=IntervalSet)
     final: tuple[int, int] | None = None
     gone: bool = False
@@ -65,6 +67,10 @@ class Account:
     def has_gone(self, uid: str) -> bool:
         """Whether the pod is not there any more."""
         return uid in self.removed
+
+    def is_excused(self, uid: str) -> bool:
+        """Whether somebody may have kept the pod from counting: by a restore, or with their own hands."""
+        return uid in self.undone or uid in self.disowned or uid in self.stripped
 
     def completed_its_index(self, pod: Pod) -> bool:
         """Whether the pod succeeded, and its index was published as completed."""
@@ -92,6 +98,6 @@ def require_finished(account: Account) -> None:
     if not account.indexed and status.succeeded != names.count("succeeded"):
         violated(f"{job.key}: succeeded is {status.succeeded}, but {names.count('succeeded')} uids were ever listed")
     # An end was decided on all results that were seen; of those not counted yet a restore or a user may take some away.
-    taken_away = account.undone or account.disowned
+    taken_away = account.undone or account.disowned or account.stripped
     if (wrong := wrong_outcome(job)) and not taken_away:
         violated(f"{job.key} has the wrong outcome: {wrong}: {status}")

@@ -8,7 +8,7 @@ import anyio.lowlevel
 
 from tests.simulation.loop import SimulationLoop
 
-__all__ = ["START_S", "SimulationClock"]
+__all__ = ["START_S", "OtherClock", "SimulationClock"]
 
 # 2030-01-01T00:00:00Z: a round moment, recognisably not today.
 START_S = 1_893_456_000.0
@@ -63,6 +63,29 @@ class SimulationClock:
     def _wake_all(self) -> None:
         for woken in tuple(self._sleepers):
             _wake(woken)
+
+
+class OtherClock:
+    """The clock of another machine, whose wall time is so many seconds ahead of the first one's. It is set with it."""
+
+    def __init__(self, first: SimulationClock, ahead_s: float) -> None:
+        self._first, self._ahead_s = first, ahead_s
+
+    def now(self) -> float:
+        """Wall time, Unix seconds."""
+        return self._first.now() + self._ahead_s
+
+    def monotonic(self) -> float:
+        """Virtual seconds since the loop was made."""
+        return self._first.monotonic()
+
+    async def sleep_until(self, when: float) -> None:
+        """Sleep until this machine's wall time is `when`; returns early (once) when the first clock is set."""
+        await self._first.sleep_until(when - self._ahead_s)
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Nothing to hold: there are no threads here."""
+        return nullcontext()
 
 
 def _wake(woken: asyncio.Future[None]) -> None:

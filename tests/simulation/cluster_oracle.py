@@ -15,6 +15,7 @@ from podledger.job.names import FINALIZER, INTENT_ANNOTATION
 from podledger.ports import Created, Failed, Outcome
 from podledger_adapters.store import StoreChange
 from tests.simulation.account import ENDED, NOTHING_LISTED, Account, is_active, require_finished, violated
+from tests.simulation.saboteur import NOTE, STRIPPED
 
 __all__ = ["ClusterOracle"]
 
@@ -115,14 +116,18 @@ class ClusterOracle:
         new, key = job.status, job.key
         if old == new:
             return
+        if old.is_true(NOTE) and not new.is_true(NOTE):
+            violated(f"{key}: the condition that somebody wrote is lost: {new}")
         if (old.finished or new.finished) and account.final not in (None, (new.succeeded, new.failed)):
             violated(f"{key} was finished with {account.final}, now it has {new.succeeded}/{new.failed}")
         if new.finished:
             account.final = (new.succeeded, new.failed)
+        if counts_of(old) == counts_of(new):
+            return  # whatever the log counts meanwhile is in a status to come
         listed = new.uncounted_terminated_pods or NOTHING_LISTED
         self._lists_changed(account, "succeeded", listed.succeeded)
         self._lists_changed(account, "failed", listed.failed)
-        for uid in (*account.undone, *account.disowned):
+        for uid in (*account.undone, *account.disowned, *account.stripped):
             # Its count is in the log. With nothing left to hold, it goes from there to the counters.
             judgement = self._judgement_of(uid)
             if judgement and uid not in account.listed:
@@ -188,6 +193,8 @@ class ClusterOracle:
             account.deleted[uid] = None
         if removed:
             account.removed[uid] = None
+        if STRIPPED in pod.metadata.annotations:
+            account.stripped[uid] = None
         if pod.metadata.controller() is None or CONTROLLER_UID_LABEL not in pod.metadata.labels:
             account.disowned[uid] = None
         if before is None:
@@ -213,7 +220,8 @@ class ClusterOracle:
             self._late_pod_created(account, uid, intent)
             return
         former = account.intents.setdefault(intent, uid)
-        if former != uid and former not in account.disowned and not self.surplus_allowed:
+        taken = former in account.disowned or former in account.stripped  # and gone since, it may be
+        if former != uid and not taken and not self.surplus_allowed:
             violated(f"{key}: two pods were created for the intent {intent}")
         active = [
             uid
@@ -238,7 +246,7 @@ class ClusterOracle:
             if uid in account.listed or (account.indexed and account.completed_its_index(pod)):
                 if uid in account.after_end:
                     violated(f"{key}: {uid} was created after the Job had finished, and counted")
-            elif not (self._rule_of(uid) or self.log_lost or uid in account.undone or uid in account.disowned):
+            elif not (self._rule_of(uid) or self.log_lost or account.is_excused(uid)):
                 violated(f"{key}: {uid} ({pod.status.phase}) neither counted nor was it let go by any rule")
             if uid in account.after_end and not account.has_gone(uid) and is_active(pod):
                 violated(f"{key}: {uid} was created after the Job had finished, and is active still")
@@ -252,8 +260,16 @@ class ClusterOracle:
             return f"listed as {account.listed[uid]}"
         if uid in account.disowned:
             return "the Job had to let it go"
+        if uid in account.stripped:
+            return "somebody took its finalizer off"
         if account.gone or job.metadata.deletion_timestamp is not None:
             return "the Job goes"
         if account.indexed and account.completed_its_index(pod):
             return "its index is published as completed"
         return self._rule_of(uid)
+
+
+def counts_of(status: JobStatus) -> tuple[object, ...]:
+    """All that a status counts by."""
+    listed = status.uncounted_terminated_pods or NOTHING_LISTED
+    return status.succeeded, status.failed, listed, status.completed_indexes, status.failed_indexes

@@ -3,6 +3,10 @@
 One seed draws the options of a run (each fault is left out of some runs, so that rare ones are not drowned by common
 ones) and every single stroke. A fault counts when it fired, so that a campaign can tell that it never did.
 What a fault does is up to the port it strikes: `faulty_log.py`, `faulty_cluster.py`, `faulty_watch.py`, `world.py`.
+
+Some are left out. Changes of one object out of order: a `Cluster` shows each kind by its resourceVersions, and what
+comes behind is a repeat. A second controller on the same Job: whose mistake a count is could not be told. An API that
+is not served any more: what its 404 means is the adapter's to tell. A machine that sleeps finds its clock set forward.
 """
 
 import random
@@ -35,6 +39,7 @@ class Fault(StrEnum):
     CALL_THROTTLED = "a call is throttled, not applied (429)"
     ANSWER_LOST = "a call is applied and its answer lost"
     CALL_LOST = "a call is lost before it is applied, and so is its answer"
+    RIGHTS_REVOKED = "all calls of the controller are denied for up to half an hour (403)"
     CALL_DENIED = "all calls about one object are denied for minutes, as by a quota or a webhook (403)"
     SLOW_CALL = "a batch of calls takes seconds"
     SLOW_ANSWER = "the answers to a batch of calls take seconds"
@@ -51,11 +56,17 @@ class Fault(StrEnum):
     POD_FORCE_DELETED = "somebody deletes a pod without grace"
     POD_EVICTED = "a pod is evicted: DisruptionTarget, and deleted"
     POD_DISOWNED = "somebody takes a pod's owner off, or the label its Job selects by"
+    POD_STRIPPED = "somebody takes the finalizer off a pod"
     NODE_LOST = "a pod's node is lost"
     JOB_DELETED = "somebody deletes a Job: in the background, the foreground, or without its pods"
+    JOB_REPLACED = "somebody deletes a Job and makes another one under its name"
+    STATUS_EDITED = "somebody writes wrong numbers, and a condition of their own, into a Job's status"
     SCALED = "somebody changes parallelism"
     SUSPENDED = "somebody suspends the Job, and later resumes it"
     CLOCK_SET = "the wall clock is set forward or back"
+    CLOCK_APART = "the controller's clock is minutes from the API server's"
+    KUBELET_APART = "the kubelets' clock is minutes from the API server's"
+    TASK_STARVED = "one task is passed over for many steps, whatever else runs"
 
 
 # How likely each is to strike, each time it could. Crashes are rare beside calls, or nothing would ever get done.
@@ -78,6 +89,7 @@ LIKELIHOOD: Mapping[Fault, float] = {
     Fault.CALL_THROTTLED: 0.03,
     Fault.ANSWER_LOST: 0.05,
     Fault.CALL_LOST: 0.03,
+    Fault.RIGHTS_REVOKED: 0.001,
     Fault.CALL_DENIED: 0.01,
     Fault.SLOW_CALL: 0.1,
     Fault.SLOW_ANSWER: 0.1,
@@ -94,11 +106,17 @@ LIKELIHOOD: Mapping[Fault, float] = {
     Fault.POD_FORCE_DELETED: 0.1,
     Fault.POD_EVICTED: 0.1,
     Fault.POD_DISOWNED: 0.05,
+    Fault.POD_STRIPPED: 0.05,
     Fault.NODE_LOST: 0.1,
     Fault.JOB_DELETED: 0.005,
+    Fault.JOB_REPLACED: 0.005,
+    Fault.STATUS_EDITED: 0.05,
     Fault.SCALED: 0.05,
     Fault.SUSPENDED: 0.05,
     Fault.CLOCK_SET: 0.05,
+    Fault.CLOCK_APART: 0.2,
+    Fault.KUBELET_APART: 0.2,
+    Fault.TASK_STARVED: 0.002,
 }
 # The part of all faults that a run leaves out, drawn between none and this.
 MOST_LEFT_OUT = 0.8

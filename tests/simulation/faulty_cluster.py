@@ -19,9 +19,11 @@ from tests.simulation.restorable import RestorableCluster
 
 __all__ = ["FaultyCluster", "Wire"]
 
-# The longest that a batch of calls takes, or its answers, and that one object's calls are denied, virtual seconds.
+# The longest that a batch of calls takes, or its answers, that one object's calls are denied, and that all are: virtual
+# seconds.
 SLOW_S = 20.0
 DENIED_S = 600.0
+REVOKED_S = 1800.0
 
 Watcher = Callable[[Command, Outcome | None, Life], None]
 
@@ -36,6 +38,7 @@ class Wire:
         self._cluster, self._faults, self._watcher = cluster, faults, watcher
         self._cuts = 0
         self._denied: dict[str, float] = {}
+        self._revoked_until_s = 0.0
         self.made = 0
         # A dict for its order.
         self._under_way: dict[asyncio.Task[list[Outcome]], None] = {}
@@ -87,7 +90,7 @@ class Wire:
         if isinstance(command, RecordEvent):
             return (await (await self._cluster.up()).perform([command]))[0]
         if self._is_denied(command):
-            return Failed(403, "Forbidden", "denied by the simulated webhook")
+            return Failed(403, "Forbidden", "denied by the simulated webhook, or for want of rights")
         if self._faults.strikes(Fault.CALL_REFUSED):
             return Failed(500, "InternalError", "the simulated API server has a bad moment")
         if self._faults.strikes(Fault.CALL_THROTTLED):
@@ -101,12 +104,14 @@ class Wire:
         return outcome
 
     def _is_denied(self, command: Command) -> bool:
-        """Whether calls about the command's pod, or else its Job, are denied now."""
+        """Whether calls about the command's pod, or else its Job, are denied now, or all calls."""
         subject = command.uid if isinstance(command, ReleasePod | DeletePod | AdoptPod | LetGoPod) else command.job
         now_s = asyncio.get_running_loop().time()
         if self._faults.strikes(Fault.CALL_DENIED):
             self._denied[subject] = now_s + self._faults.seconds(DENIED_S)
-        return self._faults.active and now_s < self._denied.get(subject, 0.0)
+        if self._faults.strikes(Fault.RIGHTS_REVOKED):
+            self._revoked_until_s = now_s + self._faults.seconds(REVOKED_S)
+        return self._faults.active and now_s < max(self._denied.get(subject, 0.0), self._revoked_until_s)
 
 
 class FaultyCluster:

@@ -12,7 +12,7 @@ import random
 import selectors
 from asyncio import Handle, Task
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from itertools import count
 from types import CoroutineType
@@ -55,10 +55,12 @@ class SimulationLoop(asyncio.SelectorEventLoop):
         self._failed = False
         self._numbers: WeakKeyDictionary[object, int] = WeakKeyDictionary()
         self._next_number = count(1)
+        self._starved: dict[int, int] = {}
+        self._taken = 0
         self._schedule = hashlib.sha256()
         self._watchers: list[Callable[[], None]] = []
         # BaseEventLoop keeps what is ready here and takes from the left; there is no public way to choose.
-        self._ready: deque[Handle] = _SeededQueue(random.Random(f"schedule {seed}"), self._took, self._number_of)
+        self._ready: deque[Handle] = _SeededQueue(random.Random(f"schedule {seed}"), self)
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""
@@ -77,6 +79,15 @@ class SimulationLoop(asyncio.SelectorEventLoop):
         """Call `watcher` before every step. What it raises ends the run."""
         self._watchers.append(watcher)
 
+    def starve(self, steps: int) -> None:
+        """Pass over the task that was taken last for so many steps, as long as any other can run."""
+        self._starved[self._taken] = self.steps + steps
+
+    def eligible(self, numbers: Sequence[int]) -> Sequence[int]:
+        """Those of the tasks that are ready among which to draw."""
+        fed = [number for number in numbers if self._starved.get(number, 0) <= self.steps] if self._starved else numbers
+        return fed or numbers
+
     def waiting(self) -> str:
         """The tasks there are, in words, for a run that is stuck."""
         tasks = sorted(asyncio.all_tasks(self), key=lambda task: self._numbers.get(task, 0))
@@ -92,14 +103,16 @@ class SimulationLoop(asyncio.SelectorEventLoop):
         """Refused: what a thread does is no function of the seed."""
         raise RuntimeError(f"{func} would run in a thread; the simulation has none")
 
-    def _number_of(self, handle: Handle) -> int:
+    def number_of(self, handle: Handle) -> int:
         # The steps and wake-ups of a task are bound to it, in asyncio's C and Python forms alike.
         task: Task[Any] | None = getattr(getattr(handle, "_callback", None), "__self__", None)
         return self._numbers.get(task, 0) if isinstance(task, Task) else 0
 
-    def _took(self, number: int) -> None:
+    def took(self, number: int) -> None:
+        """A step of this task is about to be taken."""
         if self._failed:
             return  # What is left of the run is being cancelled.
+        self._taken = number
         self._failed = True
         self.steps += 1
         if self.steps > self._max_steps:
@@ -117,16 +130,16 @@ class _SeededQueue(deque[Handle]):
     entered the queue first must not matter, since libraries hold tasks in sets, whose order is that of addresses.
     """
 
-    def __init__(self, draw: random.Random, took: Callable[[int], None], number_of: Callable[[Handle], int]) -> None:
+    def __init__(self, draw: random.Random, loop: SimulationLoop) -> None:
         super().__init__()
-        self._draw, self._took, self._number_of = draw, took, number_of
+        self._draw, self._loop = draw, loop
 
     def popleft(self) -> Handle:
         first: dict[int, int] = {}
         for place, handle in enumerate(self):
-            first.setdefault(self._number_of(handle), place)
-        number = self._draw.choice(sorted(first))
-        self._took(number)
+            first.setdefault(self._loop.number_of(handle), place)
+        number = self._draw.choice(self._loop.eligible(sorted(first)))
+        self._loop.took(number)
         handle = self[first[number]]
         del self[first[number]]
         return handle

@@ -5,16 +5,17 @@ snapshot is another etcd: pods that were deleted live again, those made since ar
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
 from podledger.api.job import Job
 from podledger.api.pod import Pod
-from podledger.ports import Clock
 from podledger_adapters.local import LocalCluster
 from podledger_adapters.nodes.behaviour import Behaviour
+from podledger_adapters.nodes.simulated import SimulatedNode
 from podledger_adapters.store import ObjectStore
+from tests.simulation.clock import OtherClock, SimulationClock
 
 __all__ = ["RestorableCluster"]
 
@@ -22,8 +23,12 @@ __all__ = ["RestorableCluster"]
 class RestorableCluster:
     """`now` is the cluster as it is now: to be asked for at each use, and kept by nobody."""
 
-    def __init__(self, seed: int, clock: Clock, behaviour: Behaviour) -> None:
+    def __init__(
+        self, seed: int, clock: SimulationClock, behaviour: Behaviour, kubelets_ahead: Callable[[], float]
+    ) -> None:
+        """`kubelets_ahead`: how many seconds the kubelets' clock is ahead, asked for whenever there is a new node."""
         self._seed, self._clock, self._behaviour = seed, clock, behaviour
+        self._kubelets_ahead = kubelets_ahead
         self._incarnation = 0
         self.now = self._make()
         self._up = asyncio.Event()
@@ -72,4 +77,6 @@ class RestorableCluster:
     def _make(self) -> LocalCluster:
         # Another seed each time: a restored cluster does not draw the uids it drew before.
         seed = self._seed + self._incarnation * 1_000_003
-        return LocalCluster.simulated(seed, clock=self._clock, behaviour=self._behaviour)
+        clock = OtherClock(self._clock, self._kubelets_ahead())
+        node = SimulatedNode(clock, seed=seed, behaviour=self._behaviour)
+        return LocalCluster(ObjectStore(self._clock, seed=seed), node, clock=self._clock)

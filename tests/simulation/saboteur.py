@@ -1,12 +1,16 @@
 """What users and nodes do to Jobs while they run: pods deleted or lost, Jobs changed or deleted, clocks set."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from podledger.api.defaults import CONTROLLER_UID_LABEL
-from podledger.api.job import Job
+from podledger.api.job import Job, JobCondition
+from podledger.api.meta import ObjectMeta
 from podledger.api.pod import Pod, PodCondition
+from podledger.job.names import FINALIZER
 from podledger_adapters.nodes.behaviour import Behaviour, Draws, PodRun
 from podledger_adapters.store.deletion import DeleteOptions
 from podledger_adapters.store.kinds import Propagation
@@ -14,7 +18,12 @@ from tests.simulation.clock import SimulationClock
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.restorable import RestorableCluster
 
-__all__ = ["Saboteur", "losing_nodes"]
+__all__ = ["NOTE", "STRIPPED", "Saboteur", "losing_nodes"]
+
+STRIPPED = "simulation/stripped"
+"""The annotation that tells the oracle whose doing it was that a pod lost its finalizer."""
+NOTE = "simulation/Note"
+"""The condition that somebody writes into a status: no controller may lose it."""
 
 # The longest between two attempts, virtual seconds, and how far a clock is set.
 PAUSE_S = 20.0
@@ -36,8 +45,9 @@ def losing_nodes(behaviour: Behaviour, faults: Faults) -> Behaviour:
 class Saboteur:
     """Works on the store directly, as other clients of the API server do."""
 
-    def __init__(self, cluster: RestorableCluster, faults: Faults, clock: SimulationClock) -> None:
-        self._cluster, self._faults, self._clock = cluster, faults, clock
+    def __init__(self, cluster: RestorableCluster, faults: Faults, clock: SimulationClock, jobs: Sequence[Job]) -> None:
+        """`jobs`: as they were submitted, to be made again."""
+        self._cluster, self._faults, self._clock, self._jobs = cluster, faults, clock, jobs
         self.disowns = True
         """Whether it also takes pods away from their Jobs."""
 
@@ -49,8 +59,11 @@ class Saboteur:
                 return
             self._delete_pod()
             self._disown_pod()
+            self._strip_pod()
             self._change_job()
+            self._edit_status()
             self._delete_job()
+            self._replace_job()
             if self._faults.strikes(Fault.CLOCK_SET):
                 self._clock.set_wall(self._faults.draw.uniform(-CLOCK_JUMP_S, CLOCK_JUMP_S))
 
@@ -95,8 +108,46 @@ class Saboteur:
         if self._faults.draw.random() < 0.5:
             labels = {name: value for name, value in metadata.labels.items() if name != CONTROLLER_UID_LABEL}
             changed = replace(metadata, labels=labels)
+        self._set_metadata(changed)
+
+    def _set_metadata(self, wanted: ObjectMeta) -> None:
+        """Give a pod this metadata."""
         with self._cluster.store.batch() as batch:
-            batch.modify(Pod, (metadata.namespace, metadata.name), lambda pod: replace(pod, metadata=changed))
+            batch.modify(Pod, (wanted.namespace, wanted.name), lambda pod: replace(pod, metadata=wanted))
+
+    def _strip_pod(self) -> None:
+        pods = [pod for pod in self._cluster.store.table(Pod) if FINALIZER in pod.metadata.finalizers]
+        if not pods or not self._faults.strikes(Fault.POD_STRIPPED):
+            return
+        metadata = self._faults.draw.choice(pods).metadata
+        noted = replace(metadata, annotations={**metadata.annotations, STRIPPED: "by hand"})
+        free = replace(noted, finalizers=tuple(each for each in metadata.finalizers if each != FINALIZER))
+        for changed in (noted, free):  # noted first: one that is being deleted goes with its finalizer
+            self._set_metadata(changed)
+
+    def _edit_status(self) -> None:
+        jobs = [job for job in self._cluster.store.table(Job) if not job.status.finished]
+        if not jobs or not self._faults.strikes(Fault.STATUS_EDITED):
+            return
+        job, draw = self._faults.draw.choice(jobs), self._faults.draw
+        now = datetime.fromtimestamp(int(self._clock.now()), UTC)
+        noted = JobCondition(type=NOTE, status="True", last_transition_time=now)
+        conditions = (*(each for each in job.status.conditions if each.type != NOTE), noted)
+        active = draw.randint(0, MOST_PARALLEL)
+        numbers = {"active": active, "ready": draw.randint(0, active), "terminating": draw.randint(0, MOST_PARALLEL)}
+        with self._cluster.store.batch() as batch:
+            status = replace(job.status, conditions=conditions, **numbers)
+            batch.set_job_status((job.metadata.namespace, job.metadata.name), status, uid="", version="")
+
+    def _replace_job(self) -> None:
+        jobs = [job for job in self._cluster.store.table(Job) if job.metadata.deletion_timestamp is None]
+        if not jobs or not self._faults.strikes(Fault.JOB_REPLACED):
+            return
+        metadata = self._faults.draw.choice(jobs).metadata
+        with self._cluster.store.batch() as batch:
+            batch.delete(Job, (metadata.namespace, metadata.name), DeleteOptions(propagation="Background"))
+        with self._cluster.store.batch() as batch:
+            batch.create(next(job for job in self._jobs if job.metadata.name == metadata.name))
 
     def _delete_job(self) -> None:
         jobs = [job for job in self._cluster.store.table(Job) if job.metadata.deletion_timestamp is None]

@@ -1,6 +1,7 @@
 """The simulator's event loop: one seed is one schedule, time is virtual, and a stuck run says what it waits for."""
 
 import asyncio
+import functools
 import time
 from collections import Counter
 
@@ -80,6 +81,25 @@ def test_plain_callbacks_keep_the_order_in_which_they_were_handed_in() -> None:
 
     for seed in range(20):
         assert run(callbacks, seed) == list(range(20))
+
+
+def test_a_starved_task_waits_for_all_others_and_runs_when_it_is_alone() -> None:
+    async def race(loop: SimulationLoop) -> list[str]:
+        order: list[str] = []
+
+        async def walk(name: str, *, starved: bool) -> None:
+            if starved:
+                loop.starve(10_000)
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()
+            order.append(name)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(functools.partial(walk, "starved", starved=True))
+            group.start_soon(functools.partial(walk, "other", starved=False))
+        return order
+
+    assert all(run(race, seed) == ["other", "starved"] for seed in range(20))
 
 
 def test_a_virtual_month_passes_at_once() -> None:

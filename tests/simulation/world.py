@@ -25,7 +25,7 @@ from podledger.log.memory import MemoryLedger
 from podledger.ports import Outcome
 from podledger_adapters.store import ObjectStore, StoreChange
 from tests.simulation.account import Violation, violated
-from tests.simulation.clock import SimulationClock
+from tests.simulation.clock import OtherClock, SimulationClock
 from tests.simulation.cluster_oracle import ClusterOracle
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.faulty_cluster import FaultyCluster, Wire
@@ -49,6 +49,10 @@ DOWN_S = 30.0
 ZOMBIE_S = 30.0
 # The longest that calls under way keep a process which was told to stop: several batches of them, each slow.
 STOP_S = 600.0
+# The most steps that one task is passed over for.
+STARVED_STEPS = 2000
+# How far the clocks of two machines are apart, virtual seconds.
+APART_S = 600.0
 # How far ahead of what it was the revision of a restored cluster may be set.
 AHEAD = 1000
 # A run with more deaths than this gets no further; its faults stop.
@@ -61,13 +65,15 @@ class World:
     def __init__(self, loop: SimulationLoop, seed: int, faults: Faults, scenario: Scenario) -> None:
         self.seed, self.faults, self.scenario = seed, faults, scenario
         self.clock = SimulationClock(loop)
-        self.cluster = RestorableCluster(seed, self.clock, losing_nodes(scenario.workload, faults))
+        self.cluster = RestorableCluster(
+            seed, self.clock, losing_nodes(scenario.workload, faults), lambda: self._apart(Fault.KUBELET_APART)
+        )
         self.history = History(self.store, self.clock)
         self.ledger = MemoryLedger()
         self.cluster_oracle = ClusterOracle(self._rule_of, self._judgement_of)
         self.history.watcher, self.history.beginning = self._told, len(scenario.jobs)
         self.wire = Wire(self.cluster, faults, self._called)
-        self.saboteur = Saboteur(self.cluster, faults, self.clock)
+        self.saboteur = Saboteur(self.cluster, faults, self.clock, scenario.jobs)
         self.lives: list[Life] = []
         self.starts: Counter[str] = Counter()
         self._restored = False
@@ -87,6 +93,7 @@ class World:
         self._logged: object = None
         loop.watch_steps(self._check_log)
         loop.watch_steps(self._crash_here)
+        loop.watch_steps(self._starve)
 
     @property
     def store(self) -> ObjectStore:
@@ -210,7 +217,7 @@ class World:
         controller = Controller(
             cluster,
             log,
-            clock=self.clock,
+            clock=OtherClock(self.clock, self._apart(Fault.CLOCK_APART)),
             holder=f"process {life.number}",
             seed=f"seed {self.seed} ledger {len(self.log_oracles)}",
             options=self._options,
@@ -291,6 +298,15 @@ class World:
         life = self.lives[-1] if self.lives else None
         if life is not None and life.alive and self.faults.strikes(Fault.CRASH_AT_STEP):
             life.die(Fault.CRASH_AT_STEP)
+
+    def _starve(self) -> None:
+        """A step of some task is about to be taken: it may be this task's last for long."""
+        if self.faults.strikes(Fault.TASK_STARVED):
+            self._loop.starve(self.faults.draw.randint(1, STARVED_STEPS))
+
+    def _apart(self, fault: Fault) -> float:
+        """How far a machine's clock is ahead: not at all, unless this fault strikes."""
+        return self.faults.draw.uniform(-APART_S, APART_S) if self.faults.strikes(fault) else 0.0
 
     def _require_live_state(self) -> None:
         """What the controller believes is the fold of its log, whenever all it believes is stored."""

@@ -68,6 +68,10 @@ class ClusterOracle:
         for uid, account in self.accounts.items():
             account.job, account.carried_over = jobs[uid], dict(account.listed)
             account.intents = {intent: pod for intent, pod in account.intents.items() if pod in pods}
+            if (
+                account.stripped
+            ):  # one that was kept from counting is held again: it may count if nobody knows of the end
+                account.final = None
             for pod in account.pods:
                 if pod in pods:
                     account.pods[pod] = pods[pod]

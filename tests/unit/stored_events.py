@@ -72,6 +72,7 @@ _OBSERVATIONS: list[Event] = [
     ev.PodFinalizerGone("job", "pod"),
     ev.PodGone("job", "pod", True),
     ev.PodMatchChanged("job", "pod", False),
+    ev.PodFinalizerHeld("job", "pod"),
 ]
 _DECISIONS: list[Event] = [
     ev.SyncDecided("job", True, 2, START_S + 0.5, 99, 1, 1, 0, 2, 1, 2, START_S + 10.5, "back-off after failed pods"),

@@ -1,5 +1,6 @@
 """Whose pods are whose: adoption, letting go, and finalizers that nobody else takes off."""
 
+import pytest
 from msgspec.structs import replace
 from tests.unit.job_case import done, order_of_writes, uids
 from tests.unit.job_performer import JOB_UID, Performer
@@ -184,3 +185,17 @@ def test_a_job_belongs_to_the_controller_it_names() -> None:
     assert not is_managed_by(JobSpec(), ours)
     assert is_managed_by(JobSpec(managed_by="podledger.io/job-controller"), ours)
     assert not is_managed_by(JobSpec(managed_by="example.com/other"), builtin | ours)
+
+
+@pytest.mark.parametrize("phase", ["Running", "Succeeded"])
+def test_a_finalizer_that_is_put_back_holds_its_pod_until_that_is_counted(phase: str) -> None:
+    world = begin("a=R")
+    pod = world.pods["a"]
+    world.put_pod(replace(pod, metadata=replace(pod.metadata, finalizers=())))
+    world.sync()
+    world.put_pod(replace(pod, status=status_of_phase(phase, 0)))
+    world.settle()
+    world.set_status("a", status_of_phase("Succeeded", 0))
+    world.settle()
+    assert world.job.status.succeeded == 1
+    assert world.pods["a"].metadata.finalizers == ()

@@ -22,7 +22,7 @@ TAGS = {
     "StatusImported": 16, "JobMissing": 17, "KubernetesEventSeen": 18,
     "PodCreated": 20, "PodScheduled": 21, "PodStarted": 22, "PodReady": 23, "PodRestarted": 24,
     "PodConditionsChanged": 25, "PodSucceeded": 26, "PodFailed": 27, "PodTerminating": 28, "PodFinalizerGone": 29,
-    "PodGone": 30, "PodMatchChanged": 31,
+    "PodGone": 30, "PodMatchChanged": 31, "PodFinalizerHeld": 32,
     "SyncDecided": 40, "CreateIntended": 41, "DeleteIntended": 42, "ReleaseIntended": 43, "PodCounted": 44,
     "BackoffSet": 45, "ConditionDecided": 46, "StartTimeSet": 47, "StatusIntended": 48, "AdoptIntended": 49,
     "LetGoIntended": 50, "PodRetained": 51, "UidSettled": 52,

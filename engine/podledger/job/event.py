@@ -40,6 +40,7 @@ from podledger.job.event_seen import (
     PodCreated,
     PodFailed,
     PodFinalizerGone,
+    PodFinalizerHeld,
     PodGone,
     PodMatchChanged,
     PodReady,
@@ -75,6 +76,7 @@ __all__ = [
     "PodCreated",
     "PodFailed",
     "PodFinalizerGone",
+    "PodFinalizerHeld",
     "PodGone",
     "PodLetGo",
     "PodMatchChanged",
@@ -115,6 +117,7 @@ JobEvent = (
     | PodFailed
     | PodTerminating
     | PodFinalizerGone
+    | PodFinalizerHeld
     | PodGone
     | PodMatchChanged
     | SyncDecided

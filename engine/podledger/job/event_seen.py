@@ -22,6 +22,7 @@ __all__ = [
     "PodCreated",
     "PodFailed",
     "PodFinalizerGone",
+    "PodFinalizerHeld",
     "PodGone",
     "PodMatchChanged",
     "PodReady",
@@ -219,3 +220,9 @@ class PodMatchChanged(JobRecord, frozen=True, tag=31):
 
     pod: str
     matches: bool
+
+
+class PodFinalizerHeld(JobRecord, frozen=True, tag=32):
+    """The tracking finalizer is on again: put back by hand, or by a restore of the cluster."""
+
+    pod: str

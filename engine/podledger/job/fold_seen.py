@@ -127,6 +127,14 @@ def _pod_terminating(state: JobState, event: ev.PodTerminating) -> None:
     enter(state, pod)
 
 
+def _pod_finalizer_held(state: JobState, event: ev.PodFinalizerHeld) -> None:
+    pod = state.pods.get(event.pod)
+    if pod is not None and not pod.finalizer:
+        leave(state, pod)
+        pod.finalizer = True
+        enter(state, pod)
+
+
 def _pod_match_changed(state: JobState, event: ev.PodMatchChanged) -> None:
     pod = state.pods.get(event.pod)
     if pod is not None and pod.matches != event.matches:
@@ -179,6 +187,7 @@ SEEN_FOLDS: dict[type, Callable[[JobState, Any], None]] = {
     ev.PodFailed: _pod_failed,
     ev.PodTerminating: _pod_terminating,
     ev.PodFinalizerGone: finalizer_gone,
+    ev.PodFinalizerHeld: _pod_finalizer_held,
     ev.PodGone: pod_gone,
     ev.PodMatchChanged: _pod_match_changed,
     ev.PodAdopted: _pod_adopted,

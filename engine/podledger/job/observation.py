@@ -132,6 +132,8 @@ def observe_pod(state: JobState, pod: Pod) -> list[ev.JobEvent]:
         events.append(ev.PodAdopted(job, uid, meta.resource_version))
     if matches != known.matches:
         events.append(ev.PodMatchChanged(job, uid, matches))
+    if held and not known.finalizer and not adopted:  # first, for an end that nothing holds would be the last of it
+        events.append(ev.PodFinalizerHeld(job, uid))
     named = _named_conditions(state.spec)
     _observe_progress(events, job, known, pod, named)
     # Last, for it may end what is known of the pod, and of a Job that is gone.
@@ -147,6 +149,8 @@ def _lost(state: JobState, known: PodRecord, meta: ObjectMeta, *, matches: bool,
     orphaned = meta.controller() is None and (held or _may_adopt(state, meta, matches))
     if orphaned and known.finalizer and not held:  # else it is told with the pod's going
         events.append(ev.PodFinalizerGone(job, uid))
+    elif orphaned and held and not known.finalizer:
+        events.append(ev.PodFinalizerHeld(job, uid))
     events.append(ev.PodGone(job, uid, orphaned))
     if orphaned and matches != known.matches:
         events.append(ev.PodMatchChanged(job, uid, matches))
